@@ -1,0 +1,1 @@
+//! Use cases of the network and the ports they need.

@@ -1,0 +1,2 @@
+//! The `sn17` binary.
+fn main() {}

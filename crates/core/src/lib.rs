@@ -1,0 +1,12 @@
+//! The rules of the network as pure functions: no async, no I/O, no clock, no randomness.
+//!
+//! Everything that decides lives here; everything that stores, sends or waits lives elsewhere. Floats that
+//! must agree between native and WASM hosts go through `libm`.
+
+#![no_std]
+
+extern crate alloc;
+
+mod ids;
+
+pub use ids::{Hotkey, ParseTaskIdError, TaskId, UnixMs};

@@ -1,0 +1,1 @@
+//! Cameras, normalisation and the splat renderer.

@@ -1,0 +1,1 @@
+//! Metrics of a splat by ONNX Runtime.

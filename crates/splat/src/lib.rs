@@ -1,0 +1,5 @@
+//! Codecs for Gaussian splats: PLY and SPZ.
+
+mod splats;
+
+pub use splats::Splats;

@@ -1,0 +1,1 @@
+//! Embedded ledger, queue and blobs, and the conformance suites of the ports.
