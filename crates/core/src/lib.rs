@@ -7,6 +7,12 @@
 
 extern crate alloc;
 
+pub mod glicko;
 mod ids;
+pub mod index;
+pub mod ledger;
+pub mod scoring;
+pub mod state;
+pub mod window;
 
 pub use ids::{Hotkey, ParseTaskIdError, TaskId, UnixMs};
