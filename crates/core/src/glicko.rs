@@ -1,7 +1,7 @@
 //! Glicko-2 ratings of miners (Glickman, "Example of the Glicko-2 system", 2013 revision).
 //!
-//! A duel is a rating period of one game for each side, and both new values follow from the pre-game values of
-//! the other (DU-1). There is no growth of the deviation while a miner plays no duels, as in the original.
+//! A duel is a rating period of one game for each side, and both new values follow from the pre-game values
+//! of the other (DU-1). There is no growth of the deviation while a miner plays no duels, as in the original.
 //! Every transcendental goes through `libm`, so native and WASM hosts agree to the last bit.
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,8 @@ const POINTS_PER_UNIT: f64 = 173.7178;
 const RATING_ORIGIN: f64 = 1500.0;
 /// Convergence tolerance of the volatility, on its logarithmic scale (step 5 of the paper).
 const VOLATILITY_TOLERANCE: f64 = 1e-6;
-/// Bound on each search of the volatility; both converge in fewer than ten steps for values within the clamps.
+/// Bound on each search of the volatility; both converge in fewer than ten steps for values within the
+/// clamps.
 const VOLATILITY_STEPS_MAX: u32 = 100;
 
 /// A miner's strength as Glicko-2 states it, in rating points.
@@ -63,8 +64,8 @@ pub enum GlickoFlavour {
     /// The function of the paper.
     #[default]
     Textbook,
-    /// The function of `PyPI`'s glicko2 2.1.0, which the original runs: it has the squared rating where the paper
-    /// has the squared deviation.
+    /// The function of `PyPI`'s glicko2 2.1.0, which the original runs: it has the squared rating where the
+    /// paper has the squared deviation.
     UpstreamCompat,
 }
 
@@ -132,7 +133,9 @@ impl Outcome {
     }
 }
 
-/// Rates one duel: the new (left, right), each from the pre-game values of the other, within the bounds of `rules`.
+/// Rates one duel: the new (left, right), each from the pre-game values of the other.
+///
+/// Both are within the bounds of `rules`.
 pub fn duel(left: Rating, right: Rating, outcome: Outcome, rules: &GlickoRules) -> (Rating, Rating) {
     let left_score = outcome.left_score();
     let new_left = update(left, &[(right, left_score)], rules);
@@ -142,8 +145,9 @@ pub fn duel(left: Rating, right: Rating, outcome: Outcome, rules: &GlickoRules) 
 
 /// Rates one period: every game of `player` as (the opponent's pre-period rating, the score in 0..=1).
 ///
-/// The bounds of `rules` are not applied, as in the paper's example. A period without games, or one whose games
-/// carry no information (opponents out of all proportion), only widens the deviation (step 6 of the paper).
+/// The bounds of `rules` are not applied, as in the paper's example. A period without games, or one whose
+/// games carry no information (opponents out of all proportion), only widens the deviation (step 6 of the
+/// paper).
 pub fn update(player: Rating, games: &[(Rating, f64)], rules: &GlickoRules) -> Rating {
     let mu = internal_rating(player);
     let phi = player.deviation / POINTS_PER_UNIT;
@@ -449,7 +453,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn swapping_the_sides_swaps_the_result(left in any_rating(), right in any_rating(), flavour in any_flavour()) {
+        fn swapping_the_sides_swaps_the_result(
+            left in any_rating(),
+            right in any_rating(),
+            flavour in any_flavour(),
+        ) {
             let rules = rules(flavour);
             let (winner, loser) = duel(left, right, Outcome::Left, &rules);
             prop_assert_eq!(duel(right, left, Outcome::Right, &rules), (loser, winner));
@@ -458,13 +466,21 @@ mod tests {
         }
 
         #[test]
-        fn a_win_never_lowers_and_a_loss_never_raises(left in any_rating(), right in any_rating(), flavour in any_flavour()) {
+        fn a_win_never_lowers_and_a_loss_never_raises(
+            left in any_rating(),
+            right in any_rating(),
+            flavour in any_flavour(),
+        ) {
             let (winner, loser) = duel(left, right, Outcome::Left, &rules(flavour));
             prop_assert!(winner.rating >= left.rating && loser.rating <= right.rating);
         }
 
         #[test]
-        fn results_stay_within_the_bounds(left in any_rating(), right in any_rating(), flavour in any_flavour()) {
+        fn results_stay_within_the_bounds(
+            left in any_rating(),
+            right in any_rating(),
+            flavour in any_flavour(),
+        ) {
             let rules = rules(flavour);
             let (left, right) = duel(left, right, Outcome::Right, &rules);
             prop_assert_eq!(left.clamped(&rules), left);

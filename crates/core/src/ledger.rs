@@ -58,7 +58,10 @@ pub struct OpenPage {
 impl LoadSpec {
     /// Asks for the items of `keys`.
     pub fn keys(keys: impl IntoIterator<Item = Key>) -> Self {
-        Self { keys: keys.into_iter().collect(), open_tasks: Vec::new() }
+        Self {
+            keys: keys.into_iter().collect(),
+            open_tasks: Vec::new(),
+        }
     }
 }
 
@@ -140,6 +143,7 @@ pub enum Expect {
 }
 
 /// The change of a write.
+#[expect(clippy::large_enum_variant, reason = "almost every change is a put")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     /// The item's new value and when it expires.
@@ -151,7 +155,12 @@ pub enum Change {
 impl Write {
     /// Creates an item that must not exist.
     pub fn create(key: Key, item: Item, expires: Option<UnixMs>) -> Self {
-        Self { key, expect: Expect::Absent, change: Change::Put(item, expires), effects: Vec::new() }
+        Self {
+            key,
+            expect: Expect::Absent,
+            change: Change::Put(item, expires),
+            effects: Vec::new(),
+        }
     }
 
     /// Replaces the item that was seen as `old`, whose expiry stays.
@@ -166,7 +175,12 @@ impl Write {
 
     /// Deletes the item that was seen as `old`.
     pub fn delete(key: Key, old: &Stored) -> Self {
-        Self { key, expect: Expect::Rev(old.rev), change: Change::Delete, effects: Vec::new() }
+        Self {
+            key,
+            expect: Expect::Rev(old.rev),
+            change: Change::Delete,
+            effects: Vec::new(),
+        }
     }
 
     /// Lets the item expire at `at`.

@@ -7,12 +7,19 @@
 
 extern crate alloc;
 
+pub mod cooldown;
 pub mod glicko;
 mod ids;
 pub mod index;
 pub mod ledger;
+pub mod miner;
+pub mod policy;
+pub mod pull;
 pub mod scoring;
+pub mod settle;
 pub mod state;
+pub mod submit;
+pub mod task;
 pub mod window;
 
 pub use ids::{Hotkey, ParseTaskIdError, TaskId, UnixMs};

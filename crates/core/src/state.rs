@@ -20,7 +20,11 @@ pub struct KeyHash(pub [u8; 32]);
 
 impl core::fmt::Debug for KeyHash {
     fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(formatter, "KeyHash({:02x}{:02x}{:02x}…)", self.0[0], self.0[1], self.0[2])
+        write!(
+            formatter,
+            "KeyHash({:02x}{:02x}{:02x}…)",
+            self.0[0], self.0[1], self.0[2]
+        )
     }
 }
 
@@ -190,7 +194,9 @@ pub enum Standing {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Submission {
     /// Where the task came from.
-    pub source: TaskSource,
+    pub kind: TaskKind,
+    /// What was to be made.
+    pub prompt: Prompt,
     /// Where the SPZ lies; none for an empty or refused result.
     pub blob: Option<String>,
     /// Its size in bytes.
@@ -253,12 +259,12 @@ pub struct Verdict {
 }
 
 /// Where an assigned task comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum TaskSource {
-    /// A client asked for it; the task item holds the prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TaskKind {
+    /// A client asked for it; there is a task item.
     Organic,
-    /// Made up for this miner alone: no task item, the prompt is here.
-    Synthetic(Prompt),
+    /// Made up for this miner alone; there is none.
+    Synthetic,
 }
 
 /// The task that a miner holds (AS-1: at most one).
@@ -269,7 +275,9 @@ pub struct Assignment {
     /// When it was first handed out; a repull does not move it.
     pub assigned_at: UnixMs,
     /// Where it comes from.
-    pub source: TaskSource,
+    pub kind: TaskKind,
+    /// What is to be made; here too, so that a repull and a submission need no second item.
+    pub prompt: Prompt,
 }
 
 /// A registered miner's dealings with us.

@@ -184,31 +184,40 @@ mod tests {
         );
     }
 
+    fn any_instants() -> impl Strategy<Value = Vec<u64>> {
+        prop::collection::vec(0..40_000_u64, 0..60)
+    }
+
     proptest! {
         #[test]
-        fn the_window_counts_exactly_its_interval(mut accepted in prop::collection::vec(0..40_000_u64, 0..60), now in 0..60_000_u64) {
+        fn the_window_counts_exactly_its_interval(mut accepted in any_instants(), now in 0..60_000_u64) {
             let rules = RewardRules::default();
             let mut window = ResultWindow::default();
             for &secs in &accepted {
                 window.accept(UnixMs::from_secs(secs), UnixMs(0), &rules);
             }
-            let expected = accepted.iter().filter(|&&secs| secs <= now && secs + rules.window_secs > now).count();
+            let counts = |&&secs: &&u64| secs <= now && secs + rules.window_secs > now;
+            let expected = accepted.iter().filter(counts).count();
             prop_assert_eq!(window.count(UnixMs::from_secs(now), &rules), expected);
             accepted.sort_unstable();
             prop_assert_eq!(window.accepted_secs(), &accepted[..]);
         }
 
         #[test]
-        fn the_count_only_falls_while_nothing_is_accepted(accepted in prop::collection::vec(0..40_000_u64, 0..60), pause in 0..20_000_u64) {
+        fn the_count_only_falls_while_nothing_is_accepted(
+            mut accepted in any_instants(),
+            pause in 0..20_000_u64,
+        ) {
             let rules = RewardRules::default();
-            let window = window_of(&{ let mut sorted = accepted; sorted.sort_unstable(); sorted }, &rules);
+            accepted.sort_unstable();
+            let window = window_of(&accepted, &rules);
             let last = window.accepted_secs().last().copied().unwrap_or(0);
             let early = window.count(UnixMs::from_secs(last), &rules);
             prop_assert!(window.count(UnixMs::from_secs(last + pause), &rules) <= early);
         }
 
         #[test]
-        fn the_window_stays_bounded_and_sorted(accepted in prop::collection::vec(0..40_000_u64, 0..60), results_max in 0..20_usize) {
+        fn the_window_stays_bounded_and_sorted(accepted in any_instants(), results_max in 0..20_usize) {
             let rules = RewardRules { results_max, ..RewardRules::default() };
             let mut window = ResultWindow::default();
             for secs in accepted {

@@ -1,0 +1,250 @@
+//! Every number of the game in one place, with the original's defaults.
+
+use serde::{Deserialize, Serialize};
+
+use crate::glicko::GlickoRules;
+use crate::scoring::MetricRules;
+use crate::window::RewardRules;
+
+/// The rules of the game as data. `Default` is the original validator and gateway of October 2025, with the
+/// bounds they lack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// Pulling, cooldowns and violations.
+    pub miners: MinerRules,
+    /// Clients' tasks.
+    pub tasks: TaskRules,
+    /// Receiving and settling what miners hand in.
+    pub submissions: SubmissionRules,
+    /// From raw figures to a score.
+    pub metrics: MetricRules,
+    /// The four-hour window and the moving average.
+    pub rewards: RewardRules,
+    /// Duel ratings.
+    pub glicko: GlickoRules,
+    /// Age limits of signed requests.
+    pub nonces: NonceRules,
+}
+
+/// Pulling, cooldowns and violations.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MinerRules {
+    /// Seconds between a submission and the next task, before the throttle reduces it.
+    pub cooldown_secs: u64,
+    /// Seconds of work that shorten the cooldown, at most.
+    pub throttle_secs: u64,
+    /// Seconds added to the cooldown for a refused result.
+    pub penalty_secs: u64,
+    /// Early pulls that are forgiven.
+    pub violations_allowed: u32,
+    /// Seconds added to the cooldown by each early pull beyond them.
+    pub violation_penalty_secs: u64,
+    /// At most one early pull is counted in this many milliseconds; 0 counts every one, as the original does.
+    pub violation_interval_ms: u64,
+    /// Seconds an unregistered caller is told to stay away.
+    pub unregistered_secs: u64,
+    /// How many miners of highest incentive are strong.
+    pub strong_miners: usize,
+    /// Share of synthetic tasks that are texts; the rest are pictures, where there are any.
+    pub text_share: f64,
+}
+
+impl Default for MinerRules {
+    fn default() -> Self {
+        Self {
+            cooldown_secs: 300,
+            throttle_secs: 30,
+            penalty_secs: 600,
+            violations_allowed: 100,
+            violation_penalty_secs: 10,
+            violation_interval_ms: 1000,
+            unregistered_secs: 3600,
+            strong_miners: 100,
+            text_share: 0.8,
+        }
+    }
+}
+
+/// Clients' tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TaskRules {
+    /// Miners per task.
+    pub copies: u8,
+    /// Seconds after acceptance in which miners get the task.
+    pub assignable_secs: u64,
+    /// Seconds from the first accepted result to the final choice.
+    pub first_result_secs: u64,
+    /// Seconds after acceptance when the task ends at the latest.
+    pub deadline_secs: u64,
+    /// Seconds that an ended task and its results stay readable.
+    pub lifetime_secs: u64,
+    /// Open tasks at most; beyond it clients are asked to come back.
+    pub open_max: u64,
+    /// Seconds after which a refused client is told to come back.
+    pub retry_after_secs: u64,
+    /// Fewest characters of a prompt.
+    pub prompt_chars_min: usize,
+    /// Most characters of a prompt.
+    pub prompt_chars_max: usize,
+    /// Largest picture in bytes.
+    pub image_bytes_max: usize,
+    /// Largest width and height of a picture in pixels.
+    pub image_pixels_max: u32,
+}
+
+impl Default for TaskRules {
+    fn default() -> Self {
+        Self {
+            copies: 4,
+            assignable_secs: 300,
+            first_result_secs: 30,
+            deadline_secs: 600,
+            lifetime_secs: 24 * 3600,
+            open_max: 1_000_000,
+            retry_after_secs: 30,
+            prompt_chars_min: 3,
+            prompt_chars_max: 384,
+            image_bytes_max: 2 << 20,
+            image_pixels_max: 1024,
+        }
+    }
+}
+
+/// Receiving and settling what miners hand in.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SubmissionRules {
+    /// The least score that is accepted.
+    pub threshold: f64,
+    /// Largest JSON body of a submission in bytes.
+    pub body_bytes_max: u64,
+    /// Largest compressed splat in bytes.
+    pub splat_bytes_max: u64,
+    /// Most splats that are scored.
+    pub splats_max: usize,
+    /// How far the signed submission time may lie outside the time from assignment to receipt, in seconds.
+    pub clock_skew_secs: u64,
+    /// Seconds a miner's request waits for its verdict, at most.
+    pub wait_secs: u64,
+    /// Seconds kept back from the miner's own time-out, so that the answer still arrives.
+    pub wait_margin_secs: u64,
+    /// Seconds after which an unsettled submission is sent to scoring again.
+    pub resend_secs: u64,
+    /// How often it is sent again before it counts as a failure of ours.
+    pub resends_max: u8,
+    /// Seconds a worker holds a submission before others may try; a heartbeat prolongs it.
+    pub visibility_secs: u32,
+    /// How often scoring a submission is tried before it counts as a failure of ours.
+    pub attempts_max: u32,
+    /// Seconds that a submission and its signature are kept.
+    pub lifetime_secs: u64,
+    /// Answers refused results as the original does: `validation_failed` false and a score of 0 for them, true
+    /// for failures of ours.
+    pub upstream_feedback: bool,
+}
+
+impl Default for SubmissionRules {
+    fn default() -> Self {
+        Self {
+            threshold: 0.6,
+            body_bytes_max: 48 << 20,
+            splat_bytes_max: 32 << 20,
+            splats_max: 2_000_000,
+            clock_skew_secs: 60,
+            wait_secs: 25,
+            wait_margin_secs: 3,
+            resend_secs: 120,
+            resends_max: 3,
+            visibility_secs: 60,
+            attempts_max: 3,
+            lifetime_secs: 48 * 3600,
+            upstream_feedback: false,
+        }
+    }
+}
+
+/// Age limits of signed requests (AU-2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NonceRules {
+    /// Seconds a nonce may be old beyond the request's own time-out.
+    pub age_secs: u64,
+    /// Most seconds of a request's time-out that count.
+    pub timeout_secs_max: u64,
+    /// Seconds a nonce may lie in the future.
+    pub future_secs: u64,
+}
+
+impl Default for NonceRules {
+    fn default() -> Self {
+        Self {
+            age_secs: 4,
+            timeout_secs_max: 300,
+            future_secs: 60,
+        }
+    }
+}
+
+/// A policy that makes no sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("policy: {0}")]
+pub struct PolicyError(&'static str);
+
+impl Policy {
+    /// Checks that the numbers fit together.
+    ///
+    /// # Errors
+    /// Names the first rule that is broken.
+    pub fn validate(&self) -> Result<(), PolicyError> {
+        let Self {
+            miners,
+            tasks,
+            submissions,
+            rewards,
+            ..
+        } = self;
+        let rules = [
+            (
+                miners.throttle_secs <= miners.cooldown_secs,
+                "miners.throttle_secs exceeds miners.cooldown_secs",
+            ),
+            (
+                (0.0..=1.0).contains(&miners.text_share),
+                "miners.text_share is not within 0 and 1",
+            ),
+            (
+                (1..=16).contains(&tasks.copies),
+                "tasks.copies is not within 1 and 16",
+            ),
+            (
+                tasks.assignable_secs <= tasks.deadline_secs,
+                "tasks.assignable_secs exceeds tasks.deadline_secs",
+            ),
+            (
+                tasks.prompt_chars_min <= tasks.prompt_chars_max,
+                "tasks.prompt_chars_min exceeds prompt_chars_max",
+            ),
+            (
+                (0.0..=1.0).contains(&submissions.threshold),
+                "submissions.threshold is not within 0 and 1",
+            ),
+            (submissions.attempts_max >= 1, "submissions.attempts_max is zero"),
+            (
+                submissions.visibility_secs >= 1,
+                "submissions.visibility_secs is zero",
+            ),
+            (
+                submissions.lifetime_secs >= tasks.lifetime_secs + tasks.deadline_secs,
+                "submissions.lifetime_secs is shorter than a task can be read (BL-1)",
+            ),
+            (rewards.results_max >= 1, "rewards.results_max is zero"),
+        ];
+        match rules.iter().find(|(holds, _)| !holds) {
+            Some((_, broken)) => Err(PolicyError(broken)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! An organic task from acceptance to its end.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+
+use crate::ledger::{Effect, LoadSpec, Step, Stored, View, Write};
+use crate::policy::{Policy, TaskRules};
+use crate::state::{Holder, Item, Key, KeyHash, Origin, Prompt, Task, TaskResult, TaskState};
+use crate::{Hotkey, TaskId, UnixMs};
+
+/// What a client asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewTask {
+    /// Its id.
+    pub id: TaskId,
+    /// What is to be made.
+    pub prompt: Prompt,
+    /// Whose key asks.
+    pub owner: KeyHash,
+    /// The client's program.
+    pub origin: Origin,
+}
+
+/// Accepts a task (TK-1: from here on it ends in success or failure by its deadline).
+pub fn add(view: &View, new: &NewTask, now: UnixMs, rules: &TaskRules) -> Step<()> {
+    let key = Key::Task(new.id);
+    if view.get(&key).is_some() {
+        return Step::Reply(());
+    }
+    let task = Task {
+        prompt: new.prompt.clone(),
+        owner: new.owner,
+        origin: new.origin,
+        created: now,
+        assignable_until: now.plus_secs(rules.assignable_secs),
+        deadline: now.plus_secs(rules.deadline_secs),
+        copies: rules.copies,
+        holders: Vec::new(),
+        results: Vec::new(),
+        first_result_due: None,
+        state: TaskState::Open,
+    };
+    let timer = Effect::Timer {
+        task: new.id,
+        at: task.deadline,
+    };
+    let write = Write::create(key, Item::Task(task), None).causing(timer);
+    Step::Commit {
+        writes: alloc::vec![write],
+        reply: (),
+    }
+}
+
+impl View {
+    /// A task, with the row it came from.
+    pub fn task(&self, id: TaskId) -> Option<(&Stored, &Task)> {
+        let stored = self.get(&Key::Task(id))?;
+        let Item::Task(task) = &stored.item else {
+            return None;
+        };
+        Some((stored, task))
+    }
+}
+
+impl Task {
+    /// Whether a miner may get the task now (AS-2): it is open and young enough, this hotkey was never on it, and
+    /// there is a place: one of the copies, or the extra one for a strong miner if none was strong.
+    pub fn is_assignable(&self, hotkey: &Hotkey, strong: bool, now: UnixMs) -> bool {
+        let is_open = self.state == TaskState::Open && now < self.due() && now <= self.assignable_until;
+        is_open && !self.has_holder(hotkey) && self.has_place(strong)
+    }
+
+    /// Whether this miner has or had a place on the task.
+    pub fn has_holder(&self, hotkey: &Hotkey) -> bool {
+        self.holders.iter().any(|holder| holder.hotkey == *hotkey)
+    }
+
+    /// The best accepted result so far: best standing, then highest rating, highest score, earliest submission.
+    pub fn best(&self) -> Option<&TaskResult> {
+        self.results.iter().min_by(|a, b| best_first(a, b))
+    }
+
+    /// The state as it is at `now`: an open task past its time has ended, whether anybody has noted it or not.
+    pub fn state_at(&self, now: UnixMs) -> TaskState {
+        if self.state == TaskState::Open && now >= self.due() {
+            self.end(self.due())
+        } else {
+            self.state.clone()
+        }
+    }
+
+    /// Results a client may read, best first; empty while the task is open.
+    pub fn readable_results(&self, now: UnixMs) -> Vec<&TaskResult> {
+        if !matches!(self.state_at(now), TaskState::Success { .. }) {
+            return Vec::new();
+        }
+        let mut results: Vec<&TaskResult> = self.results.iter().collect();
+        results.sort_by(|a, b| best_first(a, b));
+        results
+    }
+
+    fn has_place(&self, strong: bool) -> bool {
+        let has_copy_left = self.holders.len() < usize::from(self.copies);
+        has_copy_left || (strong && !self.holders.iter().any(|holder| holder.strong))
+    }
+
+    /// Nobody is working any more, and nobody else will: not even a strong miner could still get a place.
+    fn is_all_work_done(&self) -> bool {
+        !self.has_place(true) && self.holders.iter().all(|holder| holder.finished)
+    }
+
+    fn end(&self, ended: UnixMs) -> TaskState {
+        match self.best() {
+            Some(best) => TaskState::Success {
+                ended,
+                best: best.hotkey,
+            },
+            None => TaskState::Failure {
+                ended,
+                reason: self.failure_reason(),
+            },
+        }
+    }
+
+    fn failure_reason(&self) -> String {
+        match self.holders.len() {
+            0 => String::from("no miner took the task in time"),
+            count => format!("{count} miners submitted results but no one is good"),
+        }
+    }
+}
+
+/// The order of a task's results, the best first.
+pub fn best_first(a: &TaskResult, b: &TaskResult) -> Ordering {
+    a.standing
+        .cmp(&b.standing)
+        .then(b.rating.total_cmp(&a.rating))
+        .then(b.score.total_cmp(&a.score))
+        .then(a.submit_time.cmp(&b.submit_time))
+}
+
+/// Gives a miner a place on a task that it may have.
+pub fn assign(task: &Task, hotkey: Hotkey, strong: bool, now: UnixMs) -> Task {
+    let mut assigned = task.clone();
+    assigned.holders.push(Holder {
+        hotkey,
+        strong,
+        assigned_at: now,
+        finished: false,
+    });
+    assigned
+}
+
+/// Ends a miner's part on a task, with its accepted result if it has one, and ends the task if that was all.
+///
+/// The first accepted result starts the timer for the final choice. None when nothing changes: the task is gone
+/// or over, or the miner's part is over already.
+pub fn finish_holder(
+    view: &View,
+    id: TaskId,
+    hotkey: Hotkey,
+    result: Option<TaskResult>,
+    now: UnixMs,
+    policy: &Policy,
+) -> Option<Write> {
+    let (stored, task) = view.task(id)?;
+    let is_open = task.state == TaskState::Open && now < task.due();
+    let position = task
+        .holders
+        .iter()
+        .position(|holder| holder.hotkey == hotkey && !holder.finished)?;
+    if !is_open {
+        return None;
+    }
+    let mut task = task.clone();
+    if let Some(holder) = task.holders.get_mut(position) {
+        holder.finished = true;
+    }
+    let mut timer = None;
+    if let Some(result) = result {
+        task.results.push(result);
+        if task.first_result_due.is_none() {
+            let at = now.plus_secs(policy.tasks.first_result_secs);
+            task.first_result_due = Some(at);
+            timer = (at < task.deadline).then_some(Effect::Timer { task: id, at });
+        }
+    }
+    if task.is_all_work_done() {
+        task.state = task.end(now);
+        return Some(ended(id, stored, task, now, policy));
+    }
+    let write = Write::replace(Key::Task(id), stored, Item::Task(task));
+    Some(match timer {
+        Some(timer) => write.causing(timer),
+        None => write,
+    })
+}
+
+/// Ends a task whose time has come; anything else stays as it is.
+pub fn finalise(view: &View, id: TaskId, now: UnixMs, policy: &Policy) -> Step<()> {
+    let key = Key::Task(id);
+    if !view.has_loaded(&key) {
+        return Step::Load(LoadSpec::keys([key]));
+    }
+    let Some((stored, task)) = view.task(id) else {
+        return Step::Reply(());
+    };
+    if task.state != TaskState::Open || now < task.due() {
+        return Step::Reply(());
+    }
+    let mut over = task.clone();
+    over.state = task.state_at(now);
+    Step::Commit {
+        writes: alloc::vec![ended(id, stored, over, now, policy)],
+        reply: (),
+    }
+}
+
+fn ended(id: TaskId, stored: &Stored, task: Task, now: UnixMs, policy: &Policy) -> Write {
+    let expires = now.plus_secs(policy.tasks.lifetime_secs);
+    Write::replace(Key::Task(id), stored, Item::Task(task)).expiring(expires)
+}
