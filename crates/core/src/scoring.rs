@@ -200,8 +200,8 @@ pub fn score(metrics: &Metrics, rules: &MetricRules) -> f64 {
 
 /// The values that are no outliers, in ascending order, so that the order of the views has no influence.
 ///
-/// A value is an outlier when its distance to the neighbour of rank `rules.neighbours` lies strictly above the
-/// upper quantile `rules.contamination` of all those distances (numpy's linear interpolation). Fewer values
+/// A value is an outlier when its distance to the neighbour of rank `rules.neighbours` lies strictly above
+/// the upper quantile `rules.contamination` of those distances (numpy's linear interpolation). Fewer values
 /// than a rank needs are all kept; the original cannot rate them.
 pub fn keep_inliers(values: &[f64], rules: &OutlierRules) -> Vec<f64> {
     let mut sorted = values.to_vec();
