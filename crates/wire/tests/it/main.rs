@@ -1,0 +1,7 @@
+//! The wire against recordings of real bittensor clients and servers.
+//!
+//! The recordings lie outside the repository; `SN17_FIXTURES` names their folder, and without it these tests say that
+//! they were skipped.
+
+mod fixtures;
+mod requests;
