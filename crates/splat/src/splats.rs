@@ -1,5 +1,7 @@
 //! Splats in memory.
 
+use crate::error::{Field, SplatError};
+
 /// Gaussian splats as decoded from a file, one entry per splat in every array, in the file's own parametrisation
 /// (log scales, logit opacities, spherical-harmonics colours): activations belong to the renderer.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -33,4 +35,69 @@ impl Splats {
     pub fn is_empty(&self) -> bool {
         self.positions.is_empty()
     }
+
+    /// Bytes of the arrays, 4 for each number.
+    pub fn decoded_bytes(&self) -> usize {
+        4 * (14 * self.len() + self.sh.len())
+    }
+
+    /// Checks that every array has one entry per splat.
+    ///
+    /// # Errors
+    ///
+    /// [`SplatError::NoSplats`], [`SplatError::Degree`] above 4, or [`SplatError::Length`] with the first array
+    /// that is too long or too short.
+    pub fn check(&self) -> Result<(), SplatError> {
+        if self.is_empty() {
+            return Err(SplatError::NoSplats);
+        }
+        if self.sh_degree > 4 {
+            return Err(SplatError::Degree {
+                degree: self.sh_degree,
+                max: 4,
+            });
+        }
+        let lengths = [
+            (Field::Opacity, self.opacities.len(), self.len()),
+            (Field::Color, self.colors.len(), self.len()),
+            (Field::Scale, self.scales.len(), self.len()),
+            (Field::Rotation, self.rotations.len(), self.len()),
+            (
+                Field::Sh,
+                self.sh.len(),
+                self.len() * sh_coefficients(self.sh_degree),
+            ),
+        ];
+        for (field, found, expected) in lengths {
+            if found != expected {
+                return Err(SplatError::Length {
+                    field,
+                    expected,
+                    found,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Numbers per splat above degree 0: three colours of `(degree + 1)² − 1` coefficients.
+pub(crate) const fn sh_coefficients(degree: u8) -> usize {
+    let bands = degree as usize + 1;
+    3 * (bands * bands - 1)
+}
+
+/// An empty array with room for exactly `count` entries.
+///
+/// # Errors
+///
+/// [`SplatError::Memory`] instead of an abort when the system refuses.
+pub(crate) fn allocate<T>(count: usize) -> Result<Vec<T>, SplatError> {
+    let mut array = Vec::new();
+    array
+        .try_reserve_exact(count)
+        .map_err(|_refused| SplatError::Memory {
+            bytes: count.saturating_mul(size_of::<T>()),
+        })?;
+    Ok(array)
 }

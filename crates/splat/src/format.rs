@@ -1,0 +1,158 @@
+//! Which format a file has, and what its header says.
+
+use std::io::{BufRead, Cursor, Read};
+
+use crate::error::SplatError;
+use crate::limits::Limits;
+use crate::ply::{self, PlyHeader, is_ply};
+use crate::splats::{Splats, sh_coefficients};
+use crate::spz::{self, Container, MAGIC, ZSTD_MAGIC, Zstd, take_prefix};
+
+/// First bytes of a gzip member with the only compression method there is.
+const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
+/// Bytes that tell the formats apart.
+const MAGIC_BYTES: usize = 4;
+
+/// What a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Binary little-endian PLY.
+    Ply,
+    /// SPZ in one of its containers.
+    Spz(Container),
+}
+
+impl Format {
+    /// Tells the format by the first four bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`SplatError::UnknownFormat`].
+    pub fn detect(start: &[u8]) -> Result<Self, SplatError> {
+        if is_ply(start) {
+            Ok(Self::Ply)
+        } else if start.starts_with(&ZSTD_MAGIC) {
+            Ok(Self::Spz(Container::Network))
+        } else if start.starts_with(&GZIP_MAGIC) {
+            Ok(Self::Spz(Container::Gzip))
+        } else if start.starts_with(&MAGIC.to_le_bytes()) {
+            Ok(Self::Spz(Container::Streams))
+        } else {
+            let mut first = [0; MAGIC_BYTES];
+            for (to, from) in first.iter_mut().zip(start) {
+                *to = *from;
+            }
+            Err(SplatError::UnknownFormat { first })
+        }
+    }
+}
+
+/// Decodes a PLY or SPZ file, told apart by its first bytes.
+///
+/// Never panics. Peak memory beside `bytes` is the result (14 floats per splat and its harmonics), 128 KiB of buffers
+/// and the window of a zstd frame: at most the packed arrays (a third of the result), or 8 MiB if the frame does not
+/// state its size.
+///
+/// An opacity byte of 0 or 255 decodes to minus or plus infinity, as in the original: the logits of exactly 0 and 1.
+///
+/// # Errors
+///
+/// Every [`SplatError`] about reading.
+pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Splats, SplatError> {
+    read(bytes, limits)
+}
+
+/// Decodes a file as it arrives; see [`decode`].
+///
+/// # Errors
+///
+/// Every [`SplatError`] about reading. A source that fails within a compressed stream gives [`SplatError::Inflate`],
+/// one that fails elsewhere [`SplatError::Io`].
+pub fn read(source: impl BufRead, limits: &Limits) -> Result<Splats, SplatError> {
+    read_with(source, limits, Zstd::DEFAULT)
+}
+
+pub(crate) fn read_with(mut source: impl BufRead, limits: &Limits, zstd: Zstd) -> Result<Splats, SplatError> {
+    let start = take_prefix(&mut source, MAGIC_BYTES)?;
+    let format = Format::detect(&start)?;
+    let mut source = Cursor::new(start).chain(source);
+    match format {
+        Format::Ply => ply::read(&mut source, limits),
+        Format::Spz(container) => {
+            // One byte more than allowed, so that a file of exactly the limit still meets its end.
+            let mut capped = source.take(limits.compressed_bytes_max.saturating_add(1));
+            let splats = spz::read(&mut capped, container, limits, zstd);
+            if capped.limit() == 0 {
+                return Err(SplatError::TooLarge {
+                    limit: limits.compressed_bytes_max,
+                });
+            }
+            splats
+        }
+    }
+}
+
+/// What a file's header says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Info {
+    /// The format.
+    pub format: Format,
+    /// SPZ's version, 1 to 4; 0 for PLY.
+    pub version: u32,
+    /// Number of splats announced.
+    pub splats: u64,
+    /// Highest spherical-harmonics degree, 0 to 4.
+    pub sh_degree: u8,
+    /// Fractional bits of SPZ's coordinates; 0 for PLY.
+    pub fractional_bits: u8,
+    /// SPZ's flags as they are; 0 for PLY.
+    pub flags: u8,
+    /// Whether the flags say that the splats were trained with antialiasing.
+    pub antialiased: bool,
+    /// Bytes of SPZ's arrays before compression, or of PLY's vertices; headers not counted.
+    pub packed_bytes: u64,
+    /// Bytes of the decoded floats, see [`Splats::decoded_bytes`].
+    pub decoded_bytes: u64,
+}
+
+/// Reads the header and nothing else, without limits on what it announces. The beginning of a file is enough: 64 KiB
+/// of PLY, 32 bytes of SPZ version 4, otherwise the first compressed block, which has at most 128 KiB.
+///
+/// # Errors
+///
+/// The [`SplatError`]s about headers; [`SplatError::Truncated`] if `start` is too short.
+pub fn inspect(start: &[u8]) -> Result<Info, SplatError> {
+    let format = Format::detect(start)?;
+    let mut reader = start;
+    match format {
+        Format::Ply => {
+            let header = PlyHeader::read(&mut reader)?;
+            let numbers = 14 + sh_coefficients(header.sh_degree) as u64;
+            Ok(Info {
+                format,
+                version: 0,
+                splats: header.count,
+                sh_degree: header.sh_degree,
+                fractional_bits: 0,
+                flags: 0,
+                antialiased: false,
+                packed_bytes: header.vertices_bytes(),
+                decoded_bytes: header.count.saturating_mul(4 * numbers),
+            })
+        }
+        Format::Spz(container) => {
+            let header = spz::read_header(&mut reader, container)?;
+            Ok(Info {
+                format,
+                version: header.version,
+                splats: u64::from(header.count),
+                sh_degree: header.sh_degree,
+                fractional_bits: header.fractional_bits,
+                flags: header.flags,
+                antialiased: header.antialiased(),
+                packed_bytes: header.arrays_bytes(),
+                decoded_bytes: header.decoded_bytes(),
+            })
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Tests of the codecs through their public functions.
+
+mod fixtures;
