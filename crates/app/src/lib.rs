@@ -1,4 +1,123 @@
 //! The use cases of the network and the ports they need. Runs on any executor and on WASM: time and randomness
 //! come from the host.
 
+mod clients;
+mod keys;
+mod miners;
 pub mod ports;
+mod prompts;
+mod scoring;
+mod submissions;
+mod upkeep;
+
+use std::sync::Arc;
+
+use sn17_core::ledger::DecisionId;
+use sn17_core::policy::Policy;
+use sn17_core::{Hotkey, UnixMs};
+
+pub use clients::{AddTask, AddTaskError, NewPrompt, ResultFile, TaskStatus};
+pub use keys::{Caller, KeyError, KeyLimits, KeyRow, KeySecret, NewKey};
+pub use miners::{AssignedTask, PullAnswer};
+pub use prompts::{PromptBook, PromptImage};
+pub use scoring::{Attempt, Previews, ScoreError, Scored, Scorer, ScoringJob, ScoringPrompt};
+pub use submissions::{Intake, IntakeError, SubmitAnswer, Verdict};
+pub use upkeep::Upkeep;
+
+use ports::{Blobs, Ledger, Queue};
+
+/// What the host supplies besides the ports: its clock and its randomness, as functions, since neither exists on
+/// every target.
+#[derive(Clone)]
+pub struct Host {
+    /// Milliseconds since the Unix epoch.
+    pub now: Arc<dyn Fn() -> UnixMs + Send + Sync>,
+    /// 128 unpredictable bits.
+    pub random: Arc<dyn Fn() -> u128 + Send + Sync>,
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Host").finish_non_exhaustive()
+    }
+}
+
+/// The adapters that an [`App`] works with.
+#[derive(Clone)]
+pub struct Ports {
+    /// State.
+    pub ledger: Arc<dyn Ledger>,
+    /// Large bytes.
+    pub blobs: Arc<dyn Blobs>,
+    /// Work to be done.
+    pub queue: Arc<dyn Queue>,
+}
+
+impl std::fmt::Debug for Ports {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Ports").finish_non_exhaustive()
+    }
+}
+
+/// The network's use cases over some adapters. Cheap to share behind an `Arc`; everything it remembers between
+/// calls is a cache or a guard of this process, and its loss harms nobody.
+#[derive(Debug)]
+pub struct App {
+    ports: Ports,
+    host: Host,
+    policy: Policy,
+    validator: Hotkey,
+    keys: keys::KeyCache,
+    prompts: PromptBook,
+    uploads: submissions::UploadGuards,
+}
+
+impl App {
+    /// Puts the use cases over `ports`. `validator` is the hotkey that miners address and sign for.
+    pub fn new(
+        ports: Ports,
+        host: Host,
+        policy: Policy,
+        validator: Hotkey,
+        key_secret: KeySecret,
+        prompts: PromptBook,
+    ) -> Self {
+        Self {
+            ports,
+            host,
+            policy,
+            validator,
+            keys: keys::KeyCache::new(key_secret),
+            prompts,
+            uploads: submissions::UploadGuards::default(),
+        }
+    }
+
+    /// The numbers of the game.
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The hotkey that miners address and sign for.
+    pub const fn validator(&self) -> Hotkey {
+        self.validator
+    }
+
+    /// The adapters.
+    pub const fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    /// The host's clock.
+    pub fn now(&self) -> UnixMs {
+        (self.host.now)()
+    }
+
+    fn random(&self) -> u128 {
+        (self.host.random)()
+    }
+
+    fn decision_id(&self) -> DecisionId {
+        DecisionId(self.random())
+    }
+}

@@ -1,0 +1,202 @@
+//! What clients can do: ask for a task, look at it, fetch its results.
+
+use bytes::Bytes;
+use sn17_core::ledger::LoadSpec;
+use sn17_core::state::{Key, Origin, Prompt, Task, TaskState};
+use sn17_core::task::{self, NewTask};
+use sn17_core::{Hotkey, TaskId};
+
+use crate::ports::{BlobKey, BlobRead, Blobs, PortError, PortResult, transact};
+use crate::{App, Caller, prompts};
+
+/// A prompt that has passed the checks of its surface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NewPrompt {
+    /// Words.
+    Text(String),
+    /// A picture's bytes.
+    Image(Bytes),
+}
+
+/// A client's request for a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddTask {
+    /// What is to be made.
+    pub prompt: NewPrompt,
+    /// The client's program.
+    pub origin: Origin,
+}
+
+/// Why a task is not accepted.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AddTaskError {
+    /// As many tasks are open as are allowed; nothing was charged.
+    #[error("Task queue is full")]
+    QueueFull {
+        /// When to come back.
+        retry_after_secs: u64,
+    },
+    /// The key's quota is used up.
+    #[error("User rate limit exceeded")]
+    QuotaExceeded {
+        /// When the next period begins.
+        retry_after_secs: u64,
+    },
+    /// A port failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// What a client is told about its task.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TaskStatus {
+    /// Unknown to this caller, or nothing yet.
+    NoResult,
+    /// A result can be fetched.
+    Success {
+        /// Who made the best one.
+        hotkey: Hotkey,
+        /// Its uid.
+        uid: u16,
+        /// Its rating then.
+        rating: f64,
+        /// Whether synthetic model weights chose it.
+        synthetic: bool,
+    },
+    /// It ended without a result.
+    Failure {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A result to be read.
+#[derive(Debug)]
+pub struct ResultFile {
+    /// The SPZ.
+    pub splat: BlobRead,
+    /// Whether synthetic model weights scored it.
+    pub synthetic: bool,
+}
+
+impl App {
+    /// Accepts a task: it is durable when this returns (TK-1).
+    ///
+    /// # Errors
+    /// See [`AddTaskError`]; a full queue charges no quota.
+    pub async fn add_task(&self, caller: &Caller, request: AddTask) -> Result<TaskId, AddTaskError> {
+        let rules = self.policy.tasks;
+        if self.ports.ledger.open_tasks().await? >= rules.open_max {
+            return Err(AddTaskError::QueueFull {
+                retry_after_secs: rules.retry_after_secs,
+            });
+        }
+        let now = self.now();
+        if let Some(retry_after_secs) = self.charge(caller, now).await? {
+            return Err(AddTaskError::QuotaExceeded { retry_after_secs });
+        }
+        let id = TaskId::new(now, self.random());
+        let prompt = match request.prompt {
+            NewPrompt::Text(text) => Prompt::Text(text),
+            NewPrompt::Image(bytes) => {
+                let sha256 = prompts::sha256(&bytes);
+                let blob = format!("prompts/{id}");
+                put(&*self.ports.blobs, &BlobKey(blob.clone()), bytes).await?;
+                Prompt::Image { blob, sha256 }
+            }
+        };
+        let new = NewTask {
+            id,
+            prompt,
+            owner: caller.hash,
+            origin: request.origin,
+        };
+        let load = LoadSpec::keys([Key::Task(id)]);
+        let decide = move |view: &_| task::add(view, &new, now, &rules);
+        transact(&*self.ports.ledger, self.decision_id(), now, load, decide).await?;
+        Ok(id)
+    }
+
+    /// What has become of a task. A task of another key is as unknown as one that never was.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub async fn status(&self, caller: &Caller, id: TaskId) -> PortResult<TaskStatus> {
+        let now = self.now();
+        let Some(task) = self.task_of(caller, id).await? else {
+            return Ok(TaskStatus::NoResult);
+        };
+        Ok(match task.state_at(now) {
+            TaskState::Open => TaskStatus::NoResult,
+            TaskState::Failure { reason, .. } => TaskStatus::Failure { reason },
+            TaskState::Success { .. } => match task.best() {
+                Some(best) => TaskStatus::Success {
+                    hotkey: best.hotkey,
+                    uid: best.uid,
+                    rating: best.rating,
+                    synthetic: best.synthetic,
+                },
+                None => TaskStatus::NoResult,
+            },
+        })
+    }
+
+    /// A task of this caller, none if it is not theirs or unknown.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub async fn task_of(&self, caller: &Caller, id: TaskId) -> PortResult<Option<Task>> {
+        let view = self
+            .ports
+            .ledger
+            .read(self.now(), LoadSpec::keys([Key::Task(id)]))
+            .await?;
+        Ok(view
+            .task(id)
+            .map(|(_, task)| task)
+            .filter(|task| task.owner == caller.hash)
+            .cloned())
+    }
+
+    /// Opens the results of an ended task, best first, at most `max` of them (BL-1: as often as the client likes).
+    ///
+    /// # Errors
+    /// Those of the blob store.
+    pub async fn results(&self, task: &Task, max: usize) -> PortResult<Vec<ResultFile>> {
+        let mut files = Vec::new();
+        for result in task.readable_results(self.now()).into_iter().take(max) {
+            let splat = self.ports.blobs.get(&BlobKey(result.blob.clone())).await?;
+            files.push(ResultFile {
+                splat,
+                synthetic: result.synthetic,
+            });
+        }
+        Ok(files)
+    }
+}
+
+/// Stores a small blob in one go.
+pub(crate) async fn put(blobs: &dyn Blobs, key: &BlobKey, bytes: Bytes) -> PortResult<()> {
+    let upload = blobs.begin(key).await?;
+    blobs.part(&upload, bytes).await?;
+    blobs.finish(&upload).await
+}
+
+/// Reads a whole blob of at most `bytes_max`.
+pub(crate) async fn fetch(blobs: &dyn Blobs, key: &BlobKey, bytes_max: u64) -> PortResult<Bytes> {
+    use crate::ports::PortErrorKind;
+    use futures_util::StreamExt as _;
+
+    let mut read = blobs.get(key).await?;
+    if read.bytes > bytes_max {
+        return Err(PortError::new(
+            PortErrorKind::Corrupt,
+            format!("blob {} has {} bytes", key.0, read.bytes),
+        ));
+    }
+    let mut whole = Vec::with_capacity(usize::try_from(read.bytes).unwrap_or(0));
+    while let Some(chunk) = read.stream.next().await {
+        whole.extend_from_slice(&chunk?);
+    }
+    Ok(Bytes::from(whole))
+}

@@ -1,0 +1,125 @@
+//! What miners can do besides handing in results: pull a task.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sn17_core::pull::{self, Pull, PullReply};
+use sn17_core::state::Prompt;
+use sn17_core::{Hotkey, TaskId};
+use sn17_wire::dendrite::VerifiedDendrite;
+
+use crate::App;
+use crate::clients::fetch;
+use crate::ports::{BlobKey, Nonce, PortErrorKind, PortResult, transact};
+
+/// A task as a miner sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssignedTask {
+    /// The task.
+    pub id: TaskId,
+    /// Whether the prompt is a picture.
+    pub is_image: bool,
+    /// The words, or the picture in base64: the text that the consent signature covers.
+    pub prompt: String,
+}
+
+/// The answer to a pull.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PullAnswer {
+    /// This very request was answered before (AU-2).
+    Replayed,
+    /// Not registered, or too early.
+    Wait {
+        /// Unix seconds.
+        cooldown_until: u64,
+        /// Early pulls counted so far.
+        violations: u32,
+    },
+    /// Its task.
+    Task(AssignedTask),
+}
+
+impl App {
+    /// Answers a miner's pull.
+    ///
+    /// # Errors
+    /// Those of the ports.
+    pub async fn pull(&self, caller: &VerifiedDendrite) -> PortResult<PullAnswer> {
+        // Strangers' nonces are not remembered: they get nothing that a replay could take.
+        if self.is_registered(caller.hotkey()).await? && !self.claim(caller).await? {
+            return Ok(PullAnswer::Replayed);
+        }
+        let mut lost = None;
+        loop {
+            let (id, prompt) = match self.decide_pull(caller.hotkey(), lost).await? {
+                PullReply::Unregistered { cooldown_until } => {
+                    return Ok(PullAnswer::Wait {
+                        cooldown_until,
+                        violations: 0,
+                    });
+                }
+                PullReply::OnCooldown {
+                    cooldown_until,
+                    violations,
+                } => {
+                    return Ok(PullAnswer::Wait {
+                        cooldown_until,
+                        violations,
+                    });
+                }
+                PullReply::Task { id, prompt } => (id, prompt),
+            };
+            let is_image = matches!(prompt, Prompt::Image { .. });
+            match self.prompt_text(&prompt).await {
+                Ok(prompt) => return Ok(PullAnswer::Task(AssignedTask { id, is_image, prompt })),
+                // The picture of an old assignment has expired: the miner gets another task, once.
+                Err(error) if error.kind == PortErrorKind::NotFound && lost.is_none() => lost = Some(id),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Uses up the request's nonce; false if it was used before (AU-2).
+    pub(crate) async fn claim(&self, caller: &VerifiedDendrite) -> PortResult<bool> {
+        let nonce = Nonce {
+            hotkey: caller.hotkey(),
+            uuid: caller.uuid().to_owned(),
+            nonce: caller.nonce(),
+        };
+        self.ports
+            .ledger
+            .claim_nonce(&nonce, self.now(), caller.nonce_expires())
+            .await
+    }
+
+    /// The prompt as text: the words, or the picture in base64.
+    pub(crate) async fn prompt_text(&self, prompt: &Prompt) -> PortResult<String> {
+        match prompt {
+            Prompt::Text(text) => Ok(text.clone()),
+            Prompt::Image { blob, .. } => {
+                let bytes_max = self.policy.tasks.image_bytes_max as u64;
+                let bytes = fetch(&*self.ports.blobs, &BlobKey(blob.clone()), bytes_max).await?;
+                Ok(STANDARD.encode(bytes))
+            }
+        }
+    }
+
+    async fn decide_pull(&self, hotkey: Hotkey, lost: Option<TaskId>) -> PortResult<PullReply> {
+        let now = self.now();
+        let policy = self.policy;
+        let request = Pull {
+            hotkey,
+            synthetic_id: TaskId::new(now, self.random()),
+            synthetic: self.prompts.draw(self.random(), policy.miners.text_share),
+            lost,
+        };
+        let decide = move |view: &_| pull::decide(view, &request, now, &policy);
+        transact(
+            &*self.ports.ledger,
+            self.decision_id(),
+            now,
+            pull::load(hotkey),
+            decide,
+        )
+        .await
+    }
+}

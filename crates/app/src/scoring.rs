@@ -1,0 +1,216 @@
+//! From a queued submission to its verdict.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use sn17_core::ledger::{Effect, LoadSpec};
+use sn17_core::scoring::{Metrics, PromptKind, RawViews};
+use sn17_core::settle::{self, Finding};
+use sn17_core::state::{Key, Prompt, SubmissionState};
+use sn17_core::{Hotkey, TaskId};
+
+use crate::App;
+use crate::clients::{fetch, put};
+use crate::ports::{BlobKey, Delivery, PortErrorKind, PortResult, transact};
+
+/// What a scorer gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScoringJob {
+    /// The task, for logs.
+    pub task: TaskId,
+    /// The miner, for logs.
+    pub hotkey: Hotkey,
+    /// The SPZ as it was handed in.
+    pub splat: Bytes,
+    /// What it should show.
+    pub prompt: ScoringPrompt,
+}
+
+/// What a splat should show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ScoringPrompt {
+    /// Words.
+    Text(String),
+    /// A picture's bytes: PNG, JPEG or WebP.
+    Image(Bytes),
+}
+
+/// What a scorer finds out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scored {
+    /// The figures of all views, with pictures for people and duels.
+    Measured {
+        /// Raw figures; the rules turn them into a score.
+        views: RawViews,
+        /// Whether synthetic model weights made them.
+        synthetic: bool,
+        /// PNG pictures.
+        previews: Option<Previews>,
+    },
+    /// It is not a splat that can be scored.
+    Invalid {
+        /// Why, in words for the miner.
+        reason: String,
+    },
+}
+
+/// The pictures of a splat, PNG.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Previews {
+    /// The front view.
+    pub front: Bytes,
+    /// The duel's grid of 2×2 views.
+    pub grid: Bytes,
+}
+
+/// A failure that is not the miner's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ScoreError(pub String);
+
+/// Renders and measures one splat.
+#[async_trait]
+pub trait Scorer: Send + Sync {
+    /// Measures a splat. Whatever is in the job, the scorer MUST answer or fail; a bad splat is an answer
+    /// ([`Scored::Invalid`]), never an error.
+    async fn score(&self, job: ScoringJob) -> Result<Scored, ScoreError>;
+}
+
+/// What a worker does with a delivery after an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// Settled now or before: acknowledge it.
+    Done,
+    /// Failed this time: let others try.
+    Retry,
+    /// Failed too often: the submission is settled as a failure of ours, and the message may go to the dead letters.
+    GivenUp,
+}
+
+impl App {
+    /// Scores and settles what a delivery asks for. Safe to repeat: a settled submission stays as it is (SB-1).
+    ///
+    /// # Errors
+    /// Those of the ports; the delivery is then to be retried.
+    pub async fn attempt(&self, delivery: &Delivery, scorer: &dyn Scorer) -> PortResult<Attempt> {
+        let Effect::Score { task, hotkey } = delivery.effect else {
+            return Ok(Attempt::Done);
+        };
+        let Some(job) = self.scoring_job(task, hotkey).await? else {
+            return Ok(Attempt::Done);
+        };
+        let kind = match job.prompt {
+            ScoringPrompt::Text(_) => PromptKind::Text,
+            ScoringPrompt::Image(_) => PromptKind::Image,
+        };
+        let finding = match scorer.score(job).await {
+            Ok(Scored::Measured {
+                views,
+                synthetic,
+                previews,
+            }) => {
+                self.keep_previews(task, hotkey, previews).await?;
+                let metrics = Metrics::from_views(&views, kind, &self.policy.metrics);
+                Finding::Measured { metrics, synthetic }
+            }
+            Ok(Scored::Invalid { reason }) => Finding::Invalid { reason },
+            Err(error) if delivery.receive_count < self.policy.submissions.attempts_max => {
+                tracing::warn!(task.id = %task, %error, attempt = delivery.receive_count, "scoring failed, trying again");
+                return Ok(Attempt::Retry);
+            }
+            Err(error) => {
+                tracing::error!(task.id = %task, %error, "scoring failed for good");
+                self.settle(task, hotkey, Finding::Failed { reason: error.0 })
+                    .await?;
+                return Ok(Attempt::GivenUp);
+            }
+        };
+        self.settle(task, hotkey, finding).await?;
+        Ok(Attempt::Done)
+    }
+
+    /// Lets a verdict take effect; answers whether it was the first one.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub async fn settle(&self, task: TaskId, hotkey: Hotkey, finding: Finding) -> PortResult<bool> {
+        let now = self.now();
+        let policy = self.policy;
+        let decide = move |view: &_| settle::decide(view, task, hotkey, &finding, now, &policy);
+        transact(
+            &*self.ports.ledger,
+            self.decision_id(),
+            now,
+            settle::load(task, hotkey),
+            decide,
+        )
+        .await
+    }
+
+    /// What there is to score, none if the submission is settled or gone. A payload or prompt that has been lost is
+    /// a failure of ours and settles it.
+    async fn scoring_job(&self, task: TaskId, hotkey: Hotkey) -> PortResult<Option<ScoringJob>> {
+        let load = LoadSpec::keys([Key::Submission(task, hotkey)]);
+        let view = self.ports.ledger.read(self.now(), load).await?;
+        let Some((_, submission)) = view.submission(task, &hotkey) else {
+            return Ok(None);
+        };
+        let (SubmissionState::Submitted { .. }, Some(blob)) = (&submission.state, &submission.blob) else {
+            return Ok(None);
+        };
+        let blobs = &*self.ports.blobs;
+        let splat = fetch(
+            blobs,
+            &BlobKey(blob.clone()),
+            self.policy.submissions.splat_bytes_max,
+        )
+        .await;
+        let prompt = match &submission.prompt {
+            Prompt::Text(text) => Ok(ScoringPrompt::Text(text.clone())),
+            Prompt::Image { blob, .. } => {
+                let bytes_max = self.policy.tasks.image_bytes_max as u64;
+                fetch(blobs, &BlobKey(blob.clone()), bytes_max)
+                    .await
+                    .map(ScoringPrompt::Image)
+            }
+        };
+        match (splat, prompt) {
+            (Ok(splat), Ok(prompt)) => Ok(Some(ScoringJob {
+                task,
+                hotkey,
+                splat,
+                prompt,
+            })),
+            (Err(error), _) | (_, Err(error)) if error.kind == PortErrorKind::NotFound => {
+                self.settle(
+                    task,
+                    hotkey,
+                    Finding::Failed {
+                        reason: error.to_string(),
+                    },
+                )
+                .await?;
+                Ok(None)
+            }
+            (Err(error), _) | (_, Err(error)) => Err(error),
+        }
+    }
+
+    async fn keep_previews(
+        &self,
+        task: TaskId,
+        hotkey: Hotkey,
+        previews: Option<Previews>,
+    ) -> PortResult<()> {
+        let Some(previews) = previews else { return Ok(()) };
+        for (name, png) in [("front", previews.front), ("grid", previews.grid)] {
+            put(&*self.ports.blobs, &preview_key(task, hotkey, name), png).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Where a submission's picture lies; `name` is `front` or `grid`.
+fn preview_key(task: TaskId, hotkey: Hotkey, name: &str) -> BlobKey {
+    let miner = sn17_wire::ss58::encode(&hotkey);
+    BlobKey(format!("previews/{task}/{miner}.{name}.png"))
+}
