@@ -6,7 +6,9 @@
     reason = "pixel numbers within a tile are small and clamped; colours are clipped before they are narrowed"
 )]
 
-use crate::project::{ALPHA_FLOOR, Projected, TILE_PX};
+use std::array::from_fn;
+
+use crate::project::{ALPHA_FLOOR, Projected, SLACK_PX, TILE_PX};
 
 /// No splat hides more than this, however opaque it is.
 const ALPHA_CAP: f32 = 0.999;
@@ -16,6 +18,7 @@ const TRANSMITTANCE_STOP: f32 = 1e-4;
 
 /// Pixels blended together, so that the compiler can use the vector registers every machine has.
 const LANES: usize = 4;
+const SIGN_BIT: u32 = 1 << 31;
 const LANES_PER_ROW: usize = TILE_PX / LANES;
 
 /// After so many splats, the compositor looks whether any pixel is still open.
@@ -76,7 +79,7 @@ impl Tile {
         for row in first_row..last_row {
             let dy = y - row as f32;
             let middle = x - reach.slant * dy;
-            let half = (reach.width2 - reach.shrink * dy * dy).max(0.0).sqrt() + 1.0;
+            let half = (reach.width2 - reach.shrink * dy * dy).max(0.0).sqrt() + SLACK_PX;
             let scale = 1.0 / LANES as f32;
             let (first, last) =
                 clamped_range((middle - half) * scale, (middle + half) * scale, LANES_PER_ROW);
@@ -98,26 +101,40 @@ impl Tile {
 impl Lane {
     #[inline]
     fn add(&mut self, splat: &Projected, pixel_x: f32, dy: f32) {
-        let [xx, xy, yy] = splat.conic;
-        let mut weight = [0.0; LANES];
-        for number in 0..LANES {
-            let dx = splat.center[0] - (pixel_x + number as f32);
-            let sigma = 0.5 * (xx * dx * dx + yy * dy * dy) + xy * dx * dy;
-            let alpha = (splat.opacity * exp(-sigma)).min(ALPHA_CAP);
-            let visible = (sigma >= 0.0) & (alpha >= ALPHA_FLOOR);
-            let light = self.transmittance[number];
-            let behind = light * (1.0 - alpha);
-            let drawn = visible & (behind > TRANSMITTANCE_STOP);
-            weight[number] = if drawn { alpha * light } else { 0.0 };
-            let kept = if visible { -light.abs() } else { light };
-            self.transmittance[number] = if drawn { behind } else { kept };
+        let light = self.transmittance;
+        if light.iter().all(|&light| light < 0.0) {
+            return;
         }
+        let [xx, xy, yy] = splat.conic;
+        let dx: [f32; LANES] = from_fn(|number| splat.center[0] - (pixel_x + number as f32));
+        let sigma: [f32; LANES] =
+            from_fn(|number| 0.5 * (xx * dx[number] * dx[number] + yy * dy * dy) + xy * dx[number] * dy);
+        let falloff: [f32; LANES] = from_fn(|number| exp(-sigma[number]));
+        let alpha: [f32; LANES] = from_fn(|number| {
+            let alpha = splat.opacity * falloff[number];
+            if alpha < ALPHA_CAP { alpha } else { ALPHA_CAP }
+        });
+        let behind: [f32; LANES] = from_fn(|number| light[number] * (1.0 - alpha[number]));
+        // Masks of all ones or zeros instead of conditions, which keeps the loops free of branches.
+        let visible: [u32; LANES] =
+            from_fn(|number| mask(sigma[number] >= 0.0) & mask(alpha[number] >= ALPHA_FLOOR));
+        let drawn: [u32; LANES] = from_fn(|number| visible[number] & mask(behind[number] > TRANSMITTANCE_STOP));
+        let weight: [f32; LANES] =
+            from_fn(|number| f32::from_bits((alpha[number] * light[number]).to_bits() & drawn[number]));
+        self.transmittance = from_fn(|number| {
+            let closed = light[number].to_bits() | (visible[number] & SIGN_BIT);
+            f32::from_bits((behind[number].to_bits() & drawn[number]) | (closed & !drawn[number]))
+        });
         for channel in 0..3 {
             for number in 0..LANES {
                 self.color[channel][number] += splat.color[channel] * weight[number];
             }
         }
     }
+}
+
+fn mask(condition: bool) -> u32 {
+    u32::from(condition).wrapping_neg()
 }
 
 /// Whole numbers from `low` to `high`, cut to 0..count; the end is excluded.
@@ -137,7 +154,7 @@ fn exp(x: f32) -> f32 {
     // ln 2 in two parts; the first has few enough bits that its products with whole numbers are exact.
     const LN_2_HIGH: f32 = 0.693_359_4;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
-    let x = x.max(-80.0);
+    let x = if x > -80.0 { x } else { -80.0 };
     let rounded = x * std::f32::consts::LOG2_E + ROUND;
     let whole = rounded - ROUND;
     let rest = x - whole * LN_2_HIGH - whole * LN_2_LOW;

@@ -20,6 +20,9 @@ const BLUR_PX2: f32 = 0.3;
 /// Cut-off of a splat in standard deviations: exp(-3.33²/2) is just below 1/255.
 const EXTENT_SIGMAS: f32 = 3.33;
 
+/// Added around a [`Reach`] for the rounding of positions within a picture, in pixels.
+pub(crate) const SLACK_PX: f32 = 0.1;
+
 /// A Gaussian in the picture. Its 64 bytes are one cache line, which is what the compositor reads per splat and tile.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Projected {
@@ -106,14 +109,20 @@ pub(crate) fn project(gaussian: &Gaussian, camera: &Camera) -> Option<Projected>
         color: gaussian.color,
         depth: z,
         tiles: tiles(center, radius, camera.size_px),
-        reach: reach(conic, gaussian.opacity),
+        reach: reach(conic, gaussian.opacity, center),
     })
 }
 
 fn to_camera(camera: &Camera, mean: [f32; 3]) -> [f32; 3] {
-    camera
-        .world_to_camera
-        .map(|row| row[0] * mean[0] + row[1] * mean[1] + row[2] * mean[2] + row[3])
+    let [x, y, z] = mean;
+    camera.world_to_camera.map(|row| fused(row[2], z, fused(row[1], y, row[0] * x)) + row[3])
+}
+
+/// `a * b + c` rounded once, as the GPU does it: which of two splats at nearly equal depth is in front depends on it.
+///
+/// The product is exact in f64; rounding the sum there first changes the result less than once in a hundred million.
+fn fused(a: f32, b: f32, c: f32) -> f32 {
+    (f64::from(a) * f64::from(b) + f64::from(c)) as f32
 }
 
 /// Projects the covariance through the affine approximation of the perspective at the centre (Zwicker et al. 2001).
@@ -167,26 +176,22 @@ fn tiles(center: [f32; 2], radius: [f32; 2], size_px: u32) -> TileRect {
 }
 
 /// Bounds where `opacity * exp(-sigma)` can reach the floor, wide enough for the rounding of sigma in f32.
-fn reach(conic: [f32; 3], opacity: f32) -> Reach {
-    const EVERYWHERE: Reach = Reach {
-        height: f32::MAX,
-        slant: 0.0,
-        width2: f32::MAX,
-        shrink: 0.0,
-    };
+fn reach(conic: [f32; 3], opacity: f32, center: [f32; 2]) -> Reach {
+    const EVERYWHERE: Reach = Reach { height: f32::MAX, slant: 0.0, width2: f32::MAX, shrink: 0.0 };
+    const CENTER_PX_MAX: f32 = 1e5;
     let [xx, xy, yy] = conic.map(f64::from);
     let determinant = xx * yy - xy * xy;
-    if determinant <= 0.0 {
-        // A needle whose inverse covariance lost definiteness to rounding reaches along a whole line.
+    // A needle whose inverse covariance lost definiteness to rounding reaches along a whole line; at a far centre a
+    // pixel is no longer large against the rounding of the distance to it.
+    if determinant <= 0.0 || center.iter().any(|coordinate| coordinate.abs() > CENTER_PX_MAX) {
         return EVERYWHERE;
     }
     let sigma_max = f64::from(opacity / ALPHA_FLOOR).ln();
     // Sigma is a difference of terms as large as this; each carries a few roundings of 2^-24.
     let largest_term = (2.0 * sigma_max + 1.0) * xx * yy / determinant;
     let sigma_bound = sigma_max + 0.01 + 1e-6 * largest_term;
-    let slack_px = 1.0;
     Reach {
-        height: ((2.0 * sigma_bound * xx / determinant).sqrt() + slack_px) as f32,
+        height: (2.0 * sigma_bound * xx / determinant).sqrt() as f32 + SLACK_PX,
         slant: (-xy / xx) as f32,
         width2: (2.0 * sigma_bound / xx) as f32,
         shrink: (determinant / (xx * xx)) as f32,

@@ -166,18 +166,18 @@ fn largest_extent(positions: &[[f32; 3]]) -> f32 {
     (0..3).map(|axis| high[axis] - low[axis]).fold(0.0, f32::max)
 }
 
+/// The mean over all coordinates of all axes.
+///
+/// The sum is exact to f32, as a parallel one nearly is; it is then multiplied by the rounded reciprocal of the count,
+/// because that is how torch's CUDA kernel, which the original uses, forms a mean. The last bit shows in the pictures.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
-    reason = "a mean is rounded to the precision of the coordinates; counts are far below 2^53"
+    reason = "rounding to f32 is the purpose; counts are far below 2^53"
 )]
 fn mean_coordinate(positions: &[[f32; 3]]) -> f32 {
-    let sum: f64 = positions
-        .iter()
-        .flatten()
-        .map(|&coordinate| f64::from(coordinate))
-        .sum();
-    (sum / (positions.len() * 3) as f64) as f32
+    let sum: f64 = positions.iter().flatten().map(|&coordinate| f64::from(coordinate)).sum();
+    sum as f32 * (1.0 / (positions.len() * 3) as f32)
 }
 
 fn covariance(scale: [f32; 3], rotation: [f32; 4]) -> [f32; 6] {
