@@ -5,3 +5,5 @@
 
 mod fixtures;
 mod requests;
+mod submission;
+mod synapses;
