@@ -12,9 +12,11 @@ pub use request::{Axon, DendriteRequest, Signing, Submission, pull_task, submit_
 
 use serde::{Deserialize, Serialize, Serializer};
 use sn17_core::Hotkey;
+pub use sn17_core::scoring::PromptKind;
 
-use crate::dendrite::VerifiedDendrite;
+use crate::dendrite::{HeaderError, VerifiedDendrite};
 use crate::ss58;
+use crate::submission::check_body_hotkey;
 
 /// The status text of an answer that has nothing to add.
 pub const SUCCESS: &str = "Success";
@@ -24,28 +26,22 @@ pub const ORIGINAL_VERSION: u32 = 45;
 /// Status texts are cut here; a bittensor client refuses header lines above 8190 bytes.
 const STATUS_MESSAGE_BYTES_MAX: usize = 512;
 
-/// What a task's prompt is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(rename_all = "lowercase")]
-pub enum PromptKind {
-    /// Words.
-    #[default]
-    Text,
-    /// A picture as base64 text.
-    Image,
-}
-
 /// A task as miners see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProtocolTask {
-    /// What the prompt is.
-    #[serde(rename = "type", default)]
+    /// Whether the prompt is words or a picture.
+    #[serde(rename = "type", default = "kind_default")]
     pub kind: PromptKind,
     /// The task's identity; a hyphenated UUID, opaque to miners.
     pub id: String,
     /// The text, or the picture as padded base64.
     #[serde(default)]
     pub prompt: String,
+}
+
+/// A task that does not say what it is, is a text: the first class of the protocol's union that fits.
+const fn kind_default() -> PromptKind {
+    PromptKind::Text
 }
 
 /// The answer to `PullTask`.
@@ -177,6 +173,49 @@ impl GetVersionReply {
     pub fn render(&self, caller: &VerifiedDendrite) -> SynapseResponse {
         render("GetVersion", self, caller, SUCCESS)
     }
+}
+
+/// Why the body of a synapse without fields of its own cannot stand beside its headers.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum BodyError {
+    /// The body is not a JSON object.
+    #[error("malformed JSON: {0}")]
+    Malformed(String),
+    /// The body names another caller.
+    #[error(transparent)]
+    Hotkey(#[from] HeaderError),
+}
+
+impl BodyError {
+    /// The HTTP status of the answer.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Malformed(_) => 400,
+            Self::Hotkey(error) => error.status(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct CallerBody {
+    dendrite: Option<CallerTerminal>,
+}
+
+#[derive(Deserialize)]
+struct CallerTerminal {
+    hotkey: Option<String>,
+}
+
+/// Checks the body of a `PullTask` or `GetVersion`: a JSON object, of which nothing is taken, that names nobody else
+/// than the signed headers (AU-1).
+///
+/// # Errors
+/// [`BodyError`] when it is no object or names another hotkey.
+pub fn check_body(body: &[u8], caller: &VerifiedDendrite) -> Result<(), BodyError> {
+    let body: CallerBody =
+        serde_json::from_slice(body).map_err(|error| BodyError::Malformed(error.to_string()))?;
+    let hotkey = body.dendrite.and_then(|dendrite| dendrite.hotkey);
+    Ok(check_body_hotkey(hotkey.as_deref(), caller)?)
 }
 
 /// Renders a refusal: a status from 400 and a `message`, which is all a client reads of it.

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 use sn17_core::UnixMs;
-use sn17_wire::dendrite::{DendriteHeaders, NonceWindow, VerifiedDendrite};
+use sn17_wire::dendrite::{DendriteHeaders, HeaderError, NonceWindow, VerifiedDendrite};
 use sn17_wire::sr25519::Keypair;
 use sn17_wire::synapse::{
-    self, AnswerError, Axon, Feedback, GetVersionReply, PromptKind, ProtocolTask, PullTaskReply, SUCCESS,
-    Signing, Submission, SubmitResultsReply, SynapseResponse,
+    self, AnswerError, Axon, BodyError, Feedback, GetVersionReply, PromptKind, ProtocolTask, PullTaskReply,
+    SUCCESS, Signing, Submission, SubmitResultsReply, SynapseResponse,
 };
 
 use crate::fixtures::{Headers, keypair, load, validator};
@@ -177,6 +177,44 @@ fn our_bodies_have_the_keys_of_the_originals_in_their_order() {
         validation_version: "v".into(),
     };
     assert_eq!(body_of(&version.render(&caller()))["version"], 45);
+}
+
+#[test]
+fn au_1_a_body_names_nobody_else_than_its_headers() {
+    let caller = caller();
+    let named = |hotkey: &str| format!(r#"{{"dendrite":{{"hotkey":"{hotkey}","x":1}},"y":2}}"#);
+    let own = sn17_wire::ss58::encode(&caller.hotkey());
+    for body in [
+        "{}",
+        r#"{"dendrite":{}}"#,
+        r#"{"dendrite":{"hotkey":null}}"#,
+        &named(&own),
+    ] {
+        assert_eq!(synapse::check_body(body.as_bytes(), &caller), Ok(()), "{body}");
+    }
+    for hotkey in [sn17_wire::ss58::encode(&caller.validator()).as_str(), "", "x"] {
+        let refused = synapse::check_body(named(hotkey).as_bytes(), &caller).unwrap_err();
+        assert_eq!(
+            (refused.status(), &refused),
+            (401, &BodyError::Hotkey(HeaderError::ForeignBodyHotkey))
+        );
+    }
+    for body in [
+        "",
+        "not json",
+        "1",
+        r#"{"dendrite":1}"#,
+        r#"{"a":NaN}"#,
+        r#"{"a":1"#,
+    ] {
+        assert_eq!(
+            synapse::check_body(body.as_bytes(), &caller)
+                .unwrap_err()
+                .status(),
+            400,
+            "{body}"
+        );
+    }
 }
 
 #[test]
