@@ -212,7 +212,8 @@ impl App {
         let mut revoked = 0;
         for row in self.keys().await? {
             let is_whole_key = prefix.len() > PREFIX_CHARS;
-            let matches = row.key.prefix == wanted && (!is_whole_key || self.keys.hash(prefix) == row.hash);
+            let matches = row.key.prefix == wanted
+                && (!is_whole_key || self.keys.hash(&prefix.to_ascii_lowercase()) == row.hash);
             if !matches {
                 continue;
             }

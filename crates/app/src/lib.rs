@@ -18,10 +18,10 @@ use sn17_core::{Hotkey, UnixMs};
 
 pub use clients::{AddTask, AddTaskError, NewPrompt, ResultFile, TaskStatus};
 pub use keys::{Caller, KeyError, KeyLimits, KeyRow, KeySecret, NewKey};
-pub use miners::{AssignedTask, PullAnswer};
+pub use miners::{Admission, AssignedTask, PullAnswer};
 pub use prompts::{PromptBook, PromptImage};
 pub use scoring::{Attempt, Previews, ScoreError, Scored, Scorer, ScoringJob, ScoringPrompt};
-pub use submissions::{Intake, IntakeError, SubmitAnswer, Verdict};
+pub use submissions::{Intake, IntakeError, SubmitAnswer, TakenSubmission, Verdict};
 pub use upkeep::Upkeep;
 
 use ports::{Blobs, Ledger, Queue};
@@ -108,12 +108,18 @@ impl App {
         &self.ports
     }
 
+    /// The prompts of synthetic tasks.
+    pub const fn prompts(&self) -> &PromptBook {
+        &self.prompts
+    }
+
     /// The host's clock.
     pub fn now(&self) -> UnixMs {
         (self.host.now)()
     }
 
-    fn random(&self) -> u128 {
+    /// 128 unpredictable bits of the host.
+    pub fn random(&self) -> u128 {
         (self.host.random)()
     }
 

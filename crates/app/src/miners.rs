@@ -38,14 +38,39 @@ pub enum PullAnswer {
     Task(AssignedTask),
 }
 
+/// Whether a verified request may have an effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// A registered miner's request, seen for the first time.
+    Fresh,
+    /// This very request was answered before (AU-2).
+    Replayed,
+    /// Not registered. Strangers' nonces are not remembered: they get nothing that a replay could take.
+    Stranger,
+}
+
 impl App {
+    /// Uses up a verified request's nonce if its sender is registered.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub async fn admit(&self, caller: &VerifiedDendrite) -> PortResult<Admission> {
+        if !self.is_registered(caller.hotkey()).await? {
+            return Ok(Admission::Stranger);
+        }
+        Ok(if self.claim(caller).await? {
+            Admission::Fresh
+        } else {
+            Admission::Replayed
+        })
+    }
+
     /// Answers a miner's pull.
     ///
     /// # Errors
     /// Those of the ports.
     pub async fn pull(&self, caller: &VerifiedDendrite) -> PortResult<PullAnswer> {
-        // Strangers' nonces are not remembered: they get nothing that a replay could take.
-        if self.is_registered(caller.hotkey()).await? && !self.claim(caller).await? {
+        if self.admit(caller).await? == Admission::Replayed {
             return Ok(PullAnswer::Replayed);
         }
         let mut lost = None;

@@ -135,6 +135,16 @@ pub struct Intake<'a> {
     _turn: OwnedMutexGuard<()>,
 }
 
+/// A submission that has been received and decided on, and may still wait for its verdict.
+#[derive(Debug)]
+pub struct TakenSubmission<'a> {
+    app: &'a App,
+    caller: VerifiedDendrite,
+    arrived: UnixMs,
+    fields: SubmissionFields,
+    reply: SubmitReply,
+}
+
 impl std::fmt::Debug for Intake<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
@@ -202,7 +212,7 @@ impl App {
     }
 }
 
-impl Intake<'_> {
+impl<'a> Intake<'a> {
     /// Takes the next piece of the body.
     ///
     /// # Errors
@@ -242,9 +252,24 @@ impl Intake<'_> {
     ///
     /// # Errors
     /// See [`IntakeError`]; nothing is left behind then.
-    pub async fn finish(mut self) -> Result<SubmitAnswer, IntakeError> {
+    pub async fn finish(self) -> Result<SubmitAnswer, IntakeError> {
+        self.commit().await?.answer().await
+    }
+
+    /// Takes the submission: its effect is durable when this returns, its bytes are out of memory, and the miner's
+    /// next upload may begin.
+    ///
+    /// # Errors
+    /// See [`IntakeError`]; nothing is left behind then.
+    pub async fn commit(mut self) -> Result<TakenSubmission<'a>, IntakeError> {
         match self.take().await {
-            Ok((fields, reply)) => self.answer(fields, reply).await,
+            Ok((fields, reply)) => Ok(TakenSubmission {
+                app: self.app,
+                caller: self.caller,
+                arrived: self.arrived,
+                fields,
+                reply,
+            }),
             Err(error) => {
                 self.abort().await;
                 Err(error)
@@ -339,17 +364,24 @@ impl Intake<'_> {
             }
         }
     }
+}
 
-    async fn answer(self, fields: SubmissionFields, reply: SubmitReply) -> Result<SubmitAnswer, IntakeError> {
+impl TakenSubmission<'_> {
+    /// Waits for the verdict as long as it makes sense, and answers.
+    ///
+    /// # Errors
+    /// See [`IntakeError`]; what was taken stays.
+    pub async fn answer(self) -> Result<SubmitAnswer, IntakeError> {
         let hotkey = self.caller.hotkey();
-        let (verdict, synthetic) = match reply {
+        let task = self.fields.task_id.parse().unwrap_or(TaskId(0));
+        let (verdict, synthetic) = match &self.reply {
             SubmitReply::Unregistered => return Err(IntakeError::Unregistered),
             SubmitReply::NoTask => {
                 return Err(IntakeError::NoTask {
                     uid: self.uid().await?,
                 });
             }
-            SubmitReply::Ignored { reason } => (Verdict::Unchanged { reason }, false),
+            SubmitReply::Ignored { reason } => (Verdict::Unchanged { reason: *reason }, false),
             SubmitReply::Closed => (
                 Verdict::Unchanged {
                     reason: "this task was closed by an earlier submission",
@@ -357,14 +389,13 @@ impl Intake<'_> {
                 false,
             ),
             SubmitReply::Taken { submission, rev, .. } => {
-                let task = fields.task_id.parse().unwrap_or(TaskId(0));
-                verdict_of(&self.wait(task, *submission, rev).await?)
+                verdict_of(&self.wait(task, (**submission).clone(), *rev).await?)
             }
         };
         let figures = self.app.figures(hotkey).await?.ok_or(IntakeError::Unregistered)?;
         Ok(SubmitAnswer {
-            task_id: fields.task_id,
-            submit_time: fields.submit_time,
+            submit_time: self.fields.submit_time,
+            task_id: self.fields.task_id,
             verdict,
             synthetic,
             figures,
