@@ -14,6 +14,7 @@ mod error;
 mod format;
 mod limits;
 mod ply;
+pub mod procedural;
 mod splats;
 mod spz;
 
