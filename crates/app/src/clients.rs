@@ -87,9 +87,7 @@ impl App {
     pub async fn add_task(&self, caller: &Caller, request: AddTask) -> Result<TaskId, AddTaskError> {
         let rules = self.policy.tasks;
         if self.ports.ledger.open_tasks().await? >= rules.open_max {
-            return Err(AddTaskError::QueueFull {
-                retry_after_secs: rules.retry_after_secs,
-            });
+            return Err(AddTaskError::QueueFull { retry_after_secs: rules.retry_after_secs });
         }
         let now = self.now();
         if let Some(retry_after_secs) = self.charge(caller, now).await? {
@@ -105,12 +103,7 @@ impl App {
                 Prompt::Image { blob, sha256 }
             }
         };
-        let new = NewTask {
-            id,
-            prompt,
-            owner: caller.hash,
-            origin: request.origin,
-        };
+        let new = NewTask { id, prompt, owner: caller.hash, origin: request.origin };
         let load = LoadSpec::keys([Key::Task(id)]);
         let decide = move |view: &_| task::add(view, &new, now, &rules);
         transact(&*self.ports.ledger, self.decision_id(), now, load, decide).await?;
@@ -146,16 +139,8 @@ impl App {
     /// # Errors
     /// Those of the ledger.
     pub async fn task_of(&self, caller: &Caller, id: TaskId) -> PortResult<Option<Task>> {
-        let view = self
-            .ports
-            .ledger
-            .read(self.now(), LoadSpec::keys([Key::Task(id)]))
-            .await?;
-        Ok(view
-            .task(id)
-            .map(|(_, task)| task)
-            .filter(|task| task.owner == caller.hash)
-            .cloned())
+        let view = self.ports.ledger.read(self.now(), LoadSpec::keys([Key::Task(id)])).await?;
+        Ok(view.task(id).map(|(_, task)| task).filter(|task| task.owner == caller.hash).cloned())
     }
 
     /// Opens the results of an ended task, best first, at most `max` of them (BL-1: as often as the client likes).
@@ -166,10 +151,7 @@ impl App {
         let mut files = Vec::new();
         for result in task.readable_results(self.now()).into_iter().take(max) {
             let splat = self.ports.blobs.get(&BlobKey(result.blob.clone())).await?;
-            files.push(ResultFile {
-                splat,
-                synthetic: result.synthetic,
-            });
+            files.push(ResultFile { splat, synthetic: result.synthetic });
         }
         Ok(files)
     }

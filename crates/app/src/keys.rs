@@ -70,10 +70,7 @@ pub struct NewKey {
 
 impl std::fmt::Debug for NewKey {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("NewKey")
-            .field("hash", &self.hash)
-            .finish_non_exhaustive()
+        formatter.debug_struct("NewKey").field("hash", &self.hash).finish_non_exhaustive()
     }
 }
 
@@ -94,10 +91,7 @@ pub(crate) struct KeyCache {
 
 impl KeyCache {
     pub(crate) const fn new(secret: KeySecret) -> Self {
-        Self {
-            secret,
-            known: Mutex::new(BTreeMap::new()),
-        }
+        Self { secret, known: Mutex::new(BTreeMap::new()) }
     }
 
     fn hash(&self, text: &str) -> KeyHash {
@@ -119,10 +113,7 @@ impl KeyCache {
     }
 
     fn forget(&self, hash: &KeyHash) {
-        self.known
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(hash);
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(hash);
     }
 }
 
@@ -148,10 +139,7 @@ impl App {
         match view.get(&item_key).map(|stored| &stored.item) {
             Some(Item::ApiKey(key)) => {
                 self.keys.put(hash, key.clone(), now);
-                Ok(Ok(Caller {
-                    hash,
-                    key: key.clone(),
-                }))
+                Ok(Ok(Caller { hash, key: key.clone() }))
             }
             _ => Ok(Err(KeyError::Unknown)),
         }
@@ -174,11 +162,9 @@ impl App {
         };
         let item_key = Key::ApiKey(hash);
         let load = LoadSpec::keys([item_key]);
-        transact(&*self.ports.ledger, self.decision_id(), now, load, move |_| {
-            Step::Commit {
-                writes: vec![Write::create(item_key, Item::ApiKey(key.clone()), None)],
-                reply: (),
-            }
+        transact(&*self.ports.ledger, self.decision_id(), now, load, move |_| Step::Commit {
+            writes: vec![Write::create(item_key, Item::ApiKey(key.clone()), None)],
+            reply: (),
         })
         .await?;
         Ok(NewKey { text, hash })
@@ -204,11 +190,7 @@ impl App {
     /// # Errors
     /// Those of the ledger.
     pub async fn revoke_keys(&self, prefix: &str) -> PortResult<usize> {
-        let wanted: String = prefix
-            .chars()
-            .take(PREFIX_CHARS)
-            .collect::<String>()
-            .to_ascii_lowercase();
+        let wanted: String = prefix.chars().take(PREFIX_CHARS).collect::<String>().to_ascii_lowercase();
         let mut revoked = 0;
         for row in self.keys().await? {
             let is_whole_key = prefix.len() > PREFIX_CHARS;
@@ -219,19 +201,12 @@ impl App {
             }
             let item_key = Key::ApiKey(row.hash);
             let load = LoadSpec::keys([item_key]);
-            transact(
-                &*self.ports.ledger,
-                self.decision_id(),
-                self.now(),
-                load,
-                move |view| match view.get(&item_key) {
-                    Some(stored) => Step::Commit {
-                        writes: vec![Write::delete(item_key, stored)],
-                        reply: (),
-                    },
+            transact(&*self.ports.ledger, self.decision_id(), self.now(), load, move |view| {
+                match view.get(&item_key) {
+                    Some(stored) => Step::Commit { writes: vec![Write::delete(item_key, stored)], reply: () },
                     None => Step::Reply(()),
-                },
-            )
+                }
+            })
             .await?;
             self.keys.forget(&row.hash);
             revoked += 1;
@@ -245,11 +220,7 @@ impl App {
         for (period_secs, limit) in limits {
             let Some(limit) = limit else { continue };
             let number = now.secs() / u64::from(period_secs);
-            let window = QuotaWindow {
-                key: caller.hash,
-                period_secs,
-                number,
-            };
+            let window = QuotaWindow { key: caller.hash, period_secs, number };
             if !self.ports.ledger.bump(&window, now, limit).await? {
                 let ends = (number + 1) * u64::from(period_secs);
                 return Ok(Some(ends.saturating_sub(now.secs()).max(1)));

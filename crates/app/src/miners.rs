@@ -58,11 +58,7 @@ impl App {
         if !self.is_registered(caller.hotkey()).await? {
             return Ok(Admission::Stranger);
         }
-        Ok(if self.claim(caller).await? {
-            Admission::Fresh
-        } else {
-            Admission::Replayed
-        })
+        Ok(if self.claim(caller).await? { Admission::Fresh } else { Admission::Replayed })
     }
 
     /// Answers a miner's pull.
@@ -77,19 +73,10 @@ impl App {
         loop {
             let (id, prompt) = match self.decide_pull(caller.hotkey(), lost).await? {
                 PullReply::Unregistered { cooldown_until } => {
-                    return Ok(PullAnswer::Wait {
-                        cooldown_until,
-                        violations: 0,
-                    });
+                    return Ok(PullAnswer::Wait { cooldown_until, violations: 0 });
                 }
-                PullReply::OnCooldown {
-                    cooldown_until,
-                    violations,
-                } => {
-                    return Ok(PullAnswer::Wait {
-                        cooldown_until,
-                        violations,
-                    });
+                PullReply::OnCooldown { cooldown_until, violations } => {
+                    return Ok(PullAnswer::Wait { cooldown_until, violations });
                 }
                 PullReply::Task { id, prompt } => (id, prompt),
             };
@@ -105,15 +92,8 @@ impl App {
 
     /// Uses up the request's nonce; false if it was used before (AU-2).
     pub(crate) async fn claim(&self, caller: &VerifiedDendrite) -> PortResult<bool> {
-        let nonce = Nonce {
-            hotkey: caller.hotkey(),
-            uuid: caller.uuid().to_owned(),
-            nonce: caller.nonce(),
-        };
-        self.ports
-            .ledger
-            .claim_nonce(&nonce, self.now(), caller.nonce_expires())
-            .await
+        let nonce = Nonce { hotkey: caller.hotkey(), uuid: caller.uuid().to_owned(), nonce: caller.nonce() };
+        self.ports.ledger.claim_nonce(&nonce, self.now(), caller.nonce_expires()).await
     }
 
     /// The prompt as text: the words, or the picture in base64.
@@ -134,17 +114,18 @@ impl App {
         let request = Pull {
             hotkey,
             synthetic_id: TaskId::new(now, self.random()),
-            synthetic: self.prompts.draw(self.random(), policy.miners.text_share),
+            synthetic: self.prompts.draw(hotkey, self.random(), policy.miners.text_share),
             lost,
         };
+        let synthetic_id = request.synthetic_id;
         let decide = move |view: &_| pull::decide(view, &request, now, &policy);
-        transact(
-            &*self.ports.ledger,
-            self.decision_id(),
-            now,
-            pull::load(hotkey),
-            decide,
-        )
-        .await
+        let reply =
+            transact(&*self.ports.ledger, self.decision_id(), now, pull::load(hotkey), decide).await?;
+        if let PullReply::Task { id, prompt } = &reply
+            && *id == synthetic_id
+        {
+            self.prompts.note_given(hotkey, prompt);
+        }
+        Ok(reply)
     }
 }

@@ -43,10 +43,7 @@ pub enum PortErrorKind {
 impl PortError {
     /// An error of this kind, said in words.
     pub fn new(kind: PortErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-        }
+        Self { kind, message: message.into() }
     }
 }
 
@@ -169,10 +166,7 @@ pub struct BlobRead {
 
 impl std::fmt::Debug for BlobRead {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("BlobRead")
-            .field("bytes", &self.bytes)
-            .finish_non_exhaustive()
+        formatter.debug_struct("BlobRead").field("bytes", &self.bytes).finish_non_exhaustive()
     }
 }
 

@@ -32,11 +32,7 @@ impl PromptBook {
     /// A book of these prompts; without any text it falls back to its own list, so that it never runs dry.
     pub fn new(texts: Vec<String>, images: Vec<PromptImage>) -> Self {
         let texts = if texts.is_empty() { own_texts() } else { texts };
-        Self {
-            texts,
-            images,
-            reserved: Mutex::new(BTreeMap::new()),
-        }
+        Self { texts, images, reserved: Mutex::new(BTreeMap::new()) }
     }
 
     /// Reserves a prompt for a miner's next synthetic task; the oldest are dropped beyond a thousand.
@@ -61,10 +57,7 @@ impl PromptBook {
         let pick = usize::try_from(random >> 32 & 0xffff_ffff).unwrap_or(0);
         if share >= text_share && !self.images.is_empty() {
             let image = &self.images[pick % self.images.len()];
-            return Prompt::Image {
-                blob: image.blob.clone(),
-                sha256: image.sha256,
-            };
+            return Prompt::Image { blob: image.blob.clone(), sha256: image.sha256 };
         }
         Prompt::Text(self.texts[pick % self.texts.len()].clone())
     }
@@ -96,21 +89,10 @@ pub(crate) fn sha256(bytes: &Bytes) -> [u8; 32] {
 
 /// Every combination of these words: plain objects of one material and colour, which any generator can make.
 fn own_texts() -> Vec<String> {
-    const COLORS: [&str; 10] = [
-        "red",
-        "blue",
-        "green",
-        "golden",
-        "purple",
-        "white",
-        "black",
-        "orange",
-        "turquoise",
-        "silver",
-    ];
-    const STYLES: [&str; 8] = [
-        "wooden", "carved", "polished", "rusty", "ornate", "tiny", "striped", "ancient",
-    ];
+    const COLORS: [&str; 10] =
+        ["red", "blue", "green", "golden", "purple", "white", "black", "orange", "turquoise", "silver"];
+    const STYLES: [&str; 8] =
+        ["wooden", "carved", "polished", "rusty", "ornate", "tiny", "striped", "ancient"];
     const OBJECTS: [&str; 30] = [
         "robot",
         "fox figurine",

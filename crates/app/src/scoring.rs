@@ -103,11 +103,7 @@ impl App {
             ScoringPrompt::Image(_) => PromptKind::Image,
         };
         let finding = match scorer.score(job).await {
-            Ok(Scored::Measured {
-                views,
-                synthetic,
-                previews,
-            }) => {
+            Ok(Scored::Measured { views, synthetic, previews }) => {
                 self.keep_previews(task, hotkey, previews).await?;
                 let metrics = Metrics::from_views(&views, kind, &self.policy.metrics);
                 Finding::Measured { metrics, synthetic }
@@ -119,8 +115,7 @@ impl App {
             }
             Err(error) => {
                 tracing::error!(task.id = %task, %error, "scoring failed for good");
-                self.settle(task, hotkey, Finding::Failed { reason: error.0 })
-                    .await?;
+                self.settle(task, hotkey, Finding::Failed { reason: error.0 }).await?;
                 return Ok(Attempt::GivenUp);
             }
         };
@@ -136,14 +131,7 @@ impl App {
         let now = self.now();
         let policy = self.policy;
         let decide = move |view: &_| settle::decide(view, task, hotkey, &finding, now, &policy);
-        transact(
-            &*self.ports.ledger,
-            self.decision_id(),
-            now,
-            settle::load(task, hotkey),
-            decide,
-        )
-        .await
+        transact(&*self.ports.ledger, self.decision_id(), now, settle::load(task, hotkey), decide).await
     }
 
     /// What there is to score, none if the submission is settled or gone. A payload or prompt that has been lost is
@@ -158,37 +146,18 @@ impl App {
             return Ok(None);
         };
         let blobs = &*self.ports.blobs;
-        let splat = fetch(
-            blobs,
-            &BlobKey(blob.clone()),
-            self.policy.submissions.splat_bytes_max,
-        )
-        .await;
+        let splat = fetch(blobs, &BlobKey(blob.clone()), self.policy.submissions.splat_bytes_max).await;
         let prompt = match &submission.prompt {
             Prompt::Text(text) => Ok(ScoringPrompt::Text(text.clone())),
             Prompt::Image { blob, .. } => {
                 let bytes_max = self.policy.tasks.image_bytes_max as u64;
-                fetch(blobs, &BlobKey(blob.clone()), bytes_max)
-                    .await
-                    .map(ScoringPrompt::Image)
+                fetch(blobs, &BlobKey(blob.clone()), bytes_max).await.map(ScoringPrompt::Image)
             }
         };
         match (splat, prompt) {
-            (Ok(splat), Ok(prompt)) => Ok(Some(ScoringJob {
-                task,
-                hotkey,
-                splat,
-                prompt,
-            })),
+            (Ok(splat), Ok(prompt)) => Ok(Some(ScoringJob { task, hotkey, splat, prompt })),
             (Err(error), _) | (_, Err(error)) if error.kind == PortErrorKind::NotFound => {
-                self.settle(
-                    task,
-                    hotkey,
-                    Finding::Failed {
-                        reason: error.to_string(),
-                    },
-                )
-                .await?;
+                self.settle(task, hotkey, Finding::Failed { reason: error.to_string() }).await?;
                 Ok(None)
             }
             (Err(error), _) | (_, Err(error)) => Err(error),

@@ -147,10 +147,7 @@ pub struct TakenSubmission<'a> {
 
 impl std::fmt::Debug for Intake<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("Intake")
-            .field("bytes", &self.bytes)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Intake").field("bytes", &self.bytes).finish_non_exhaustive()
     }
 }
 
@@ -170,10 +167,8 @@ impl App {
             return Err(IntakeError::Replayed);
         }
         let rules = &self.policy.submissions;
-        let limits = ScanLimits {
-            body_bytes_max: rules.body_bytes_max,
-            results_bytes_max: rules.splat_bytes_max,
-        };
+        let limits =
+            ScanLimits { body_bytes_max: rules.body_bytes_max, results_bytes_max: rules.splat_bytes_max };
         Ok(Intake {
             app: self,
             caller,
@@ -189,11 +184,7 @@ impl App {
 
     /// Whether a hotkey has a session.
     pub(crate) async fn is_registered(&self, hotkey: Hotkey) -> PortResult<bool> {
-        let view = self
-            .ports
-            .ledger
-            .read(self.now(), LoadSpec::keys([Key::Session(hotkey)]))
-            .await?;
+        let view = self.ports.ledger.read(self.now(), LoadSpec::keys([Key::Session(hotkey)])).await?;
         Ok(view.session(&hotkey).is_some())
     }
 
@@ -231,9 +222,7 @@ impl<'a> Intake<'a> {
             self.upload = Some((key, upload));
         }
         if let Some((_, upload)) = &self.upload {
-            blobs
-                .part(upload, Bytes::from(std::mem::take(&mut self.decoded)))
-                .await?;
+            blobs.part(upload, Bytes::from(std::mem::take(&mut self.decoded))).await?;
         }
         Ok(())
     }
@@ -285,15 +274,8 @@ impl<'a> Intake<'a> {
         let now = self.app.now();
         // An id that is no UUID is an id that was never given out.
         let task = fields.task_id.parse().unwrap_or(TaskId(0));
-        let view = self
-            .app
-            .ports
-            .ledger
-            .read(now, submit::load(hotkey, task))
-            .await?;
-        let held = view
-            .session(&hotkey)
-            .and_then(|(_, session)| session.assignment.as_ref());
+        let view = self.app.ports.ledger.read(now, submit::load(hotkey, task)).await?;
+        let held = view.session(&hotkey).and_then(|(_, session)| session.assignment.as_ref());
         let held = held.filter(|held| held.task == task);
         let (signature_is_valid, prompt_sha256) = match held {
             Some(held) => self.check_signature(&fields, &held.prompt).await?,
@@ -340,11 +322,7 @@ impl<'a> Intake<'a> {
             self.app.ports.blobs.finish(upload).await?;
         }
         let sha256 = self.hasher.clone().finalize().into();
-        Ok(Some(Payload {
-            blob: key.0.clone(),
-            bytes: self.bytes,
-            sha256,
-        }))
+        Ok(Some(Payload { blob: key.0.clone(), bytes: self.bytes, sha256 }))
     }
 
     /// Removes the payload again when the decision did not take it.
@@ -377,17 +355,12 @@ impl TakenSubmission<'_> {
         let (verdict, synthetic) = match &self.reply {
             SubmitReply::Unregistered => return Err(IntakeError::Unregistered),
             SubmitReply::NoTask => {
-                return Err(IntakeError::NoTask {
-                    uid: self.uid().await?,
-                });
+                return Err(IntakeError::NoTask { uid: self.uid().await? });
             }
             SubmitReply::Ignored { reason } => (Verdict::Unchanged { reason: *reason }, false),
-            SubmitReply::Closed => (
-                Verdict::Unchanged {
-                    reason: "this task was closed by an earlier submission",
-                },
-                false,
-            ),
+            SubmitReply::Closed => {
+                (Verdict::Unchanged { reason: "this task was closed by an earlier submission" }, false)
+            }
             SubmitReply::Taken { submission, rev, .. } => {
                 verdict_of(&self.wait(task, (**submission).clone(), *rev).await?)
             }
@@ -413,10 +386,8 @@ impl TakenSubmission<'_> {
             reason = "a saturating cast is meant"
         )]
         let timeout_ms = (self.caller.timeout_secs() * 1000.0) as u64;
-        let sender_leaves = self
-            .caller
-            .nonce_time()
-            .plus_ms(timeout_ms.saturating_sub(rules.wait_margin_secs * 1000));
+        let sender_leaves =
+            self.caller.nonce_time().plus_ms(timeout_ms.saturating_sub(rules.wait_margin_secs * 1000));
         let until = self.arrived.plus_secs(rules.wait_secs).min(sender_leaves);
         while matches!(submission.state, SubmissionState::Submitted { .. }) {
             let Some(newer) = self.app.ports.ledger.watch(&key, rev, until).await? else {
@@ -432,12 +403,7 @@ impl TakenSubmission<'_> {
 
     async fn uid(&self) -> PortResult<u16> {
         let hotkey = self.caller.hotkey();
-        let view = self
-            .app
-            .ports
-            .ledger
-            .read(self.app.now(), LoadSpec::keys([Key::Session(hotkey)]))
-            .await?;
+        let view = self.app.ports.ledger.read(self.app.now(), LoadSpec::keys([Key::Session(hotkey)])).await?;
         Ok(view.session(&hotkey).map_or(0, |(_, session)| session.uid))
     }
 }
@@ -456,29 +422,15 @@ fn refusal(fields: &SubmissionFields) -> Option<String> {
 fn verdict_of(submission: &Submission) -> (Verdict, bool) {
     match &submission.state {
         SubmissionState::Submitted { .. } => (Verdict::Pending, false),
-        SubmissionState::Accepted(verdict) => (
-            Verdict::Accepted {
-                score: verdict.score.min(1.0),
-            },
-            verdict.synthetic,
-        ),
+        SubmissionState::Accepted(verdict) => {
+            (Verdict::Accepted { score: verdict.score.min(1.0) }, verdict.synthetic)
+        }
         SubmissionState::Rejected { reason, verdict } => {
             let score = verdict.map_or(0.0, |verdict| verdict.score.min(1.0));
             let synthetic = verdict.is_some_and(|verdict| verdict.synthetic);
-            (
-                Verdict::Rejected {
-                    score,
-                    reason: reason.clone(),
-                },
-                synthetic,
-            )
+            (Verdict::Rejected { score, reason: reason.clone() }, synthetic)
         }
         SubmissionState::Empty => (Verdict::Empty, false),
-        SubmissionState::Failed { reason } => (
-            Verdict::Failed {
-                reason: reason.clone(),
-            },
-            false,
-        ),
+        SubmissionState::Failed { reason } => (Verdict::Failed { reason: reason.clone() }, false),
     }
 }

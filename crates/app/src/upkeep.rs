@@ -61,15 +61,8 @@ impl App {
     pub async fn apply_roster(&self, neurons: Vec<Neuron>) -> PortResult<()> {
         let new = Roster { neurons };
         let policy = self.policy;
-        let view = self
-            .ports
-            .ledger
-            .read(self.now(), LoadSpec::keys([Key::Roster]))
-            .await?;
-        let old = view
-            .roster()
-            .map(|(_, roster)| roster.clone())
-            .unwrap_or_default();
+        let view = self.ports.ledger.read(self.now(), LoadSpec::keys([Key::Roster])).await?;
+        let old = view.roster().map(|(_, roster)| roster.clone()).unwrap_or_default();
         for hotkey in miner::departed(&old, &new) {
             self.deregister(hotkey).await?;
         }
@@ -91,15 +84,8 @@ impl App {
     /// # Errors
     /// Those of the ledger.
     pub async fn roster(&self) -> PortResult<Vec<Neuron>> {
-        let view = self
-            .ports
-            .ledger
-            .read(self.now(), LoadSpec::keys([Key::Roster]))
-            .await?;
-        Ok(view
-            .roster()
-            .map(|(_, roster)| roster.neurons.clone())
-            .unwrap_or_default())
+        let view = self.ports.ledger.read(self.now(), LoadSpec::keys([Key::Roster])).await?;
+        Ok(view.roster().map(|(_, roster)| roster.neurons.clone()).unwrap_or_default())
     }
 
     async fn finalise(&self, id: TaskId) -> PortResult<()> {
@@ -114,14 +100,7 @@ impl App {
         let now = self.now();
         let policy = self.policy;
         let decide = move |view: &_| settle::resend(view, task, hotkey, now, &policy);
-        transact(
-            &*self.ports.ledger,
-            self.decision_id(),
-            now,
-            settle::load(task, hotkey),
-            decide,
-        )
-        .await
+        transact(&*self.ports.ledger, self.decision_id(), now, settle::load(task, hotkey), decide).await
     }
 
     async fn deregister(&self, hotkey: Hotkey) -> PortResult<()> {
