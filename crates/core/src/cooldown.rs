@@ -32,22 +32,14 @@ mod tests {
     /// The description's table: base 60 s, throttle 20 s.
     #[test]
     fn cd_2_work_shortens_the_cooldown_up_to_the_throttle() {
-        let rules = MinerRules {
-            cooldown_secs: 60,
-            throttle_secs: 20,
-            ..MinerRules::default()
-        };
+        let rules = MinerRules { cooldown_secs: 60, throttle_secs: 20, ..MinerRules::default() };
         let assigned = UnixMs::from_secs(1_000_000);
         for (elapsed, left) in [(0, 60), (5, 55), (15, 45), (20, 40), (30, 40)] {
             let received = assigned.plus_secs(elapsed);
             let until = cooldown_until(assigned, received, &rules, 0);
             assert_eq!(until - received.secs(), left, "after {elapsed} s of work");
             let penalised = cooldown_until(assigned, received, &rules, 600);
-            assert_eq!(
-                penalised - received.secs(),
-                left + 600,
-                "penalised after {elapsed} s of work"
-            );
+            assert_eq!(penalised - received.secs(), left + 600, "penalised after {elapsed} s of work");
         }
     }
 
@@ -55,10 +47,7 @@ mod tests {
     fn cd_2_rounds_down_and_the_last_second_is_free() {
         let rules = MinerRules::default();
         let assigned = UnixMs(1_000_000_900);
-        assert_eq!(
-            cooldown_until(assigned, assigned.plus_ms(50), &rules, 0),
-            1_000_300
-        );
+        assert_eq!(cooldown_until(assigned, assigned.plus_ms(50), &rules, 0), 1_000_300);
         assert!(is_on_cooldown(10, UnixMs(9_999)));
         assert!(!is_on_cooldown(10, UnixMs(10_000)));
         assert!(!is_on_cooldown(0, UnixMs(0)));

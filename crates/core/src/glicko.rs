@@ -90,20 +90,10 @@ pub struct GlickoRules {
 impl Default for GlickoRules {
     fn default() -> Self {
         Self {
-            initial: Rating {
-                rating: 1500.0,
-                deviation: 350.0,
-                volatility: 0.5,
-            },
+            initial: Rating { rating: 1500.0, deviation: 350.0, volatility: 0.5 },
             tau: 0.5,
-            rating_bounds: Bounds {
-                min: 0.0,
-                max: 3000.0,
-            },
-            deviation_bounds: Bounds {
-                min: 30.0,
-                max: 350.0,
-            },
+            rating_bounds: Bounds { min: 0.0, max: 3000.0 },
+            deviation_bounds: Bounds { min: 30.0, max: 350.0 },
             volatility_bounds: Bounds { min: 0.03, max: 0.2 },
             flavour: GlickoFlavour::Textbook,
         }
@@ -267,27 +257,17 @@ mod tests {
     const UPSTREAM: GlickoFlavour = GlickoFlavour::UpstreamCompat;
 
     fn rules(flavour: GlickoFlavour) -> GlickoRules {
-        GlickoRules {
-            flavour,
-            ..GlickoRules::default()
-        }
+        GlickoRules { flavour, ..GlickoRules::default() }
     }
 
     fn rated(rating: f64, deviation: f64, volatility: f64) -> Rating {
-        Rating {
-            rating,
-            deviation,
-            volatility,
-        }
+        Rating { rating, deviation, volatility }
     }
 
     #[track_caller]
     fn check(actual: Rating, expected: (f64, f64, f64)) {
-        let pairs = [
-            (actual.rating, expected.0),
-            (actual.deviation, expected.1),
-            (actual.volatility, expected.2),
-        ];
+        let pairs =
+            [(actual.rating, expected.0), (actual.deviation, expected.1), (actual.volatility, expected.2)];
         for (value, wanted) in pairs {
             assert!((value - wanted).abs() < 1e-9, "{actual:?} is not {expected:?}");
         }
@@ -319,11 +299,7 @@ mod tests {
         );
         check(
             paper_example(UPSTREAM),
-            (
-                1_464.050_675_297_019_6,
-                151.516_514_097_620_84,
-                0.059_993_423_154_862_17,
-            ),
+            (1_464.050_675_297_019_6, 151.516_514_097_620_84, 0.059_993_423_154_862_17),
         );
     }
 
@@ -337,14 +313,7 @@ mod tests {
         check(left, (1_668.951_231_595_19, 296.198_088_296_895_04, 0.2));
         check(right, (1_331.048_768_404_81, 296.198_088_296_895_04, 0.2));
         let unclamped = update(fresh, &[(fresh, 1.0)], &rules(UPSTREAM));
-        check(
-            unclamped,
-            (
-                1_668.951_231_595_19,
-                296.198_088_296_895_04,
-                0.499_976_854_500_138_6,
-            ),
-        );
+        check(unclamped, (1_668.951_231_595_19, 296.198_088_296_895_04, 0.499_976_854_500_138_6));
     }
 
     #[test]
@@ -360,14 +329,7 @@ mod tests {
         let left = rated(1616.17, 150.0, 0.06);
         let right = rated(1616.17, 160.0, 0.03);
         let (left, right) = duel(left, right, Outcome::Left, &rules(UPSTREAM));
-        check(
-            left,
-            (
-                1_666.671_320_545_680_8,
-                140.280_088_424_751_23,
-                0.059_999_797_511_345_07,
-            ),
-        );
+        check(left, (1_666.671_320_545_680_8, 140.280_088_424_751_23, 0.059_999_797_511_345_07));
         check(right, (1_559.396_829_772_758_8, 147.804_288_019_405_08, 0.03));
     }
 
@@ -379,38 +341,14 @@ mod tests {
             (left, right) = duel(left, right, Outcome::Left, &rules);
             match game {
                 1 => check(left, (1_668.951_231_595_19, 296.198_088_296_895_04, 0.2)),
-                2 => check(
-                    left,
-                    (
-                        1_727.374_272_400_288_6,
-                        267.204_253_005_290_47,
-                        0.199_970_119_256_085_54,
-                    ),
-                ),
-                5 => check(
-                    left,
-                    (
-                        1_801.153_269_290_164_4,
-                        234.857_183_559_037_82,
-                        0.199_908_730_042_968_5,
-                    ),
-                ),
-                10 => check(
-                    left,
-                    (
-                        1_855.478_140_223_908_2,
-                        219.866_512_361_851_33,
-                        0.199_846_392_292_561_85,
-                    ),
-                ),
-                20 => check(
-                    right,
-                    (
-                        1_086.597_280_744_480_7,
-                        217.751_487_000_714_8,
-                        0.199_769_904_879_697_95,
-                    ),
-                ),
+                2 => check(left, (1_727.374_272_400_288_6, 267.204_253_005_290_47, 0.199_970_119_256_085_54)),
+                5 => check(left, (1_801.153_269_290_164_4, 234.857_183_559_037_82, 0.199_908_730_042_968_5)),
+                10 => {
+                    check(left, (1_855.478_140_223_908_2, 219.866_512_361_851_33, 0.199_846_392_292_561_85))
+                }
+                20 => {
+                    check(right, (1_086.597_280_744_480_7, 217.751_487_000_714_8, 0.199_769_904_879_697_95))
+                }
                 _ => {}
             }
         }
@@ -430,14 +368,9 @@ mod tests {
         let rules = GlickoRules::default();
         let poisoned = rated(f64::NAN, f64::INFINITY, f64::NEG_INFINITY);
         let (left, right) = duel(poisoned, rules.initial, Outcome::Left, &rules);
-        for value in [
-            left.rating,
-            left.deviation,
-            left.volatility,
-            right.rating,
-            right.deviation,
-            right.volatility,
-        ] {
+        for value in
+            [left.rating, left.deviation, left.volatility, right.rating, right.deviation, right.volatility]
+        {
             assert!(value.is_finite());
         }
     }

@@ -13,11 +13,7 @@ pub struct Hotkey(pub [u8; 32]);
 
 impl fmt::Debug for Hotkey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "Hotkey({:02x}{:02x}{:02x}{:02x}…)",
-            self.0[0], self.0[1], self.0[2], self.0[3]
-        )
+        write!(formatter, "Hotkey({:02x}{:02x}{:02x}{:02x}…)", self.0[0], self.0[1], self.0[2], self.0[3])
     }
 }
 
@@ -138,11 +134,7 @@ mod tests {
 
     #[test]
     fn only_hyphenated_uuids_parse() {
-        for text in [
-            "",
-            "123e4567e89b12d3a456426614174001",
-            "123e4567-e89b-12d3-a456-42661417400g",
-        ] {
+        for text in ["", "123e4567e89b12d3a456426614174001", "123e4567-e89b-12d3-a456-42661417400g"] {
             assert_eq!(text.parse::<TaskId>(), Err(ParseTaskIdError), "{text}");
         }
         assert!("123E4567-e89b-12d3-a456-426614174001".parse::<TaskId>().is_ok());

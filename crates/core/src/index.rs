@@ -32,10 +32,7 @@ pub fn open_entry(task: TaskId, item: &Item) -> Option<(OpenQueue, OpenPosition)
     if value.state != TaskState::Open {
         return None;
     }
-    let position = OpenPosition {
-        created: value.created,
-        task,
-    };
+    let position = OpenPosition { created: value.created, task };
     open_queue(value).map(|queue| (queue, position))
 }
 
@@ -72,7 +69,6 @@ pub fn due_entry(item: &Item) -> Option<UnixMs> {
 impl Task {
     /// When an open task ends at the latest: its deadline, or earlier once a result is there.
     pub fn due(&self) -> UnixMs {
-        self.first_result_due
-            .map_or(self.deadline, |due| due.min(self.deadline))
+        self.first_result_due.map_or(self.deadline, |due| due.min(self.deadline))
     }
 }

@@ -58,10 +58,7 @@ pub struct OpenPage {
 impl LoadSpec {
     /// Asks for the items of `keys`.
     pub fn keys(keys: impl IntoIterator<Item = Key>) -> Self {
-        Self {
-            keys: keys.into_iter().collect(),
-            open_tasks: Vec::new(),
-        }
+        Self { keys: keys.into_iter().collect(), open_tasks: Vec::new() }
     }
 }
 
@@ -155,12 +152,7 @@ pub enum Change {
 impl Write {
     /// Creates an item that must not exist.
     pub fn create(key: Key, item: Item, expires: Option<UnixMs>) -> Self {
-        Self {
-            key,
-            expect: Expect::Absent,
-            change: Change::Put(item, expires),
-            effects: Vec::new(),
-        }
+        Self { key, expect: Expect::Absent, change: Change::Put(item, expires), effects: Vec::new() }
     }
 
     /// Replaces the item that was seen as `old`, whose expiry stays.
@@ -175,12 +167,7 @@ impl Write {
 
     /// Deletes the item that was seen as `old`.
     pub fn delete(key: Key, old: &Stored) -> Self {
-        Self {
-            key,
-            expect: Expect::Rev(old.rev),
-            change: Change::Delete,
-            effects: Vec::new(),
-        }
+        Self { key, expect: Expect::Rev(old.rev), change: Change::Delete, effects: Vec::new() }
     }
 
     /// Lets the item expire at `at`.

@@ -118,15 +118,9 @@ pub fn strong_uids(neurons: &[Neuron], count: usize) -> Vec<u16> {
 /// The hotkeys of `old` that are gone from `new`, or sit at another uid there: their state goes too.
 pub fn departed(old: &Roster, new: &Roster) -> Vec<Hotkey> {
     let stays = |neuron: &&Neuron| {
-        !new.neurons
-            .iter()
-            .any(|other| other.hotkey == neuron.hotkey && other.uid == neuron.uid)
+        !new.neurons.iter().any(|other| other.hotkey == neuron.hotkey && other.uid == neuron.uid)
     };
-    old.neurons
-        .iter()
-        .filter(stays)
-        .map(|neuron| neuron.hotkey)
-        .collect()
+    old.neurons.iter().filter(stays).map(|neuron| neuron.hotkey).collect()
 }
 
 /// Brings a registered neuron's session up to date, or opens one with a fresh record.
@@ -147,13 +141,8 @@ pub fn register(view: &View, neuron: &Neuron, strong: bool, policy: &Policy) -> 
             if !is_current {
                 // A strong miner may take tasks that were not open to it before, behind its cursor.
                 let cursor = session.cursor.filter(|_| session.strong == strong);
-                let updated = Session {
-                    uid: neuron.uid,
-                    strong,
-                    stake: neuron.stake,
-                    cursor,
-                    ..session.clone()
-                };
+                let updated =
+                    Session { uid: neuron.uid, strong, stake: neuron.stake, cursor, ..session.clone() };
                 writes.push(Write::replace(session_key, stored, Item::Session(updated)));
             }
         }
@@ -163,17 +152,9 @@ pub fn register(view: &View, neuron: &Neuron, strong: bool, policy: &Policy) -> 
         }
     }
     if view.record(&neuron.hotkey).is_none() {
-        writes.push(Write::create(
-            record_key,
-            Item::Record(Record::fresh(policy)),
-            None,
-        ));
+        writes.push(Write::create(record_key, Item::Record(Record::fresh(policy)), None));
     }
-    if writes.is_empty() {
-        Step::Reply(())
-    } else {
-        Step::Commit { writes, reply: () }
-    }
+    if writes.is_empty() { Step::Reply(()) } else { Step::Commit { writes, reply: () } }
 }
 
 /// Forgets a miner that left the subnet: session, record and its place on an organic task.
@@ -185,12 +166,7 @@ pub fn deregister(view: &View, hotkey: Hotkey, now: UnixMs, policy: &Policy) -> 
     }
     let mut writes = Vec::new();
     if let Some((stored, session)) = view.session(&hotkey) {
-        if let Some(Assignment {
-            task,
-            kind: TaskKind::Organic,
-            ..
-        }) = &session.assignment
-        {
+        if let Some(Assignment { task, kind: TaskKind::Organic, .. }) = &session.assignment {
             let task_key = Key::Task(*task);
             if !view.has_loaded(&task_key) {
                 return Step::Load(LoadSpec::keys([task_key]));
@@ -202,11 +178,7 @@ pub fn deregister(view: &View, hotkey: Hotkey, now: UnixMs, policy: &Policy) -> 
     if let Some((stored, _)) = view.record(&hotkey) {
         writes.push(Write::delete(record_key, stored));
     }
-    if writes.is_empty() {
-        Step::Reply(())
-    } else {
-        Step::Commit { writes, reply: () }
-    }
+    if writes.is_empty() { Step::Reply(()) } else { Step::Commit { writes, reply: () } }
 }
 
 /// Notes the roster that has been applied.
@@ -220,8 +192,5 @@ pub fn note_roster(view: &View, roster: Roster) -> Step<()> {
         Some(stored) => Write::replace(Key::Roster, stored, item),
         None => Write::create(Key::Roster, item, None),
     };
-    Step::Commit {
-        writes: alloc::vec![write],
-        reply: (),
-    }
+    Step::Commit { writes: alloc::vec![write], reply: () }
 }

@@ -41,14 +41,8 @@ impl Default for MetricRules {
             alignment_weight: 0.2,
             ssim_weight: 0.025,
             lpips_weight: 0.025,
-            ssim_curve: Sigmoid {
-                steepness: 35.0,
-                midpoint: 0.83,
-            },
-            lpips_curve: Sigmoid {
-                steepness: 30.0,
-                midpoint: 0.7,
-            },
+            ssim_curve: Sigmoid { steepness: 35.0, midpoint: 0.83 },
+            lpips_curve: Sigmoid { steepness: 30.0, midpoint: 0.7 },
             alignment_min: 0.3,
             text_alignment_scale: 0.35,
             outliers: OutlierRules::default(),
@@ -85,10 +79,7 @@ pub struct OutlierRules {
 
 impl Default for OutlierRules {
     fn default() -> Self {
-        Self {
-            neighbours: 5,
-            contamination: 0.1,
-        }
+        Self { neighbours: 5, contamination: 0.1 }
     }
 }
 
@@ -139,10 +130,7 @@ impl Metrics {
     /// every metric is 0 then, and so is the score.
     pub fn from_views(views: &RawViews, prompt: PromptKind, rules: &MetricRules) -> Self {
         let lists = [&views.cosines, &views.iqa, &views.lpips, &views.ssim];
-        if lists
-            .iter()
-            .any(|list| list.is_empty() || list.iter().any(|value| !value.is_finite()))
-        {
+        if lists.iter().any(|list| list.is_empty() || list.iter().any(|value| !value.is_finite())) {
             return Self::default();
         }
         let mut cosines = keep_inliers(&views.cosines, &rules.outliers);
@@ -165,17 +153,11 @@ impl Metrics {
             ssim: geometric_mean(&keep_inliers(&views.ssim, &rules.outliers)),
         };
         // Only figures far outside their ranges can overflow a mean.
-        if metrics.is_finite() {
-            metrics
-        } else {
-            Self::default()
-        }
+        if metrics.is_finite() { metrics } else { Self::default() }
     }
 
     fn is_finite(&self) -> bool {
-        [self.alignment, self.iqa, self.lpips, self.ssim]
-            .iter()
-            .all(|metric| metric.is_finite())
+        [self.alignment, self.iqa, self.lpips, self.ssim].iter().all(|metric| metric.is_finite())
     }
 }
 
@@ -183,12 +165,7 @@ impl Metrics {
 ///
 /// It is 0 as well when a metric is not a finite number.
 pub fn score(metrics: &Metrics, rules: &MetricRules) -> f64 {
-    let Metrics {
-        alignment,
-        iqa,
-        lpips,
-        ssim,
-    } = *metrics;
+    let Metrics { alignment, iqa, lpips, ssim } = *metrics;
     if !metrics.is_finite() || alignment < rules.alignment_min {
         return 0.0;
     }
@@ -262,11 +239,7 @@ fn quantile(values: &[f64], fraction: f64) -> f64 {
     let above = (below + 1).min(last);
     let (low, high) = (sorted[below], sorted[above]);
     let part = position - libm::floor(position);
-    if part >= 0.5 {
-        high - (high - low) * (1.0 - part)
-    } else {
-        low + (high - low) * part
-    }
+    if part >= 0.5 { high - (high - low) * (1.0 - part) } else { low + (high - low) * part }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "lists hold tens of views")]
@@ -290,12 +263,7 @@ mod tests {
     }
 
     fn metrics(iqa: f64, alignment: f64, ssim: f64, lpips: f64) -> Metrics {
-        Metrics {
-            alignment,
-            iqa,
-            lpips,
-            ssim,
-        }
+        Metrics { alignment, iqa, lpips, ssim }
     }
 
     /// A splat whose cosines have one far value on each side, and whose first pair of views is one picture.
@@ -320,22 +288,10 @@ mod tests {
     #[test]
     fn the_score_formula() {
         let rules = MetricRules::default();
-        near(
-            score(&metrics(0.85, 0.9, 0.92, 0.95), &rules),
-            0.865_209_589_552_361_4,
-        );
-        near(
-            score(&metrics(0.5, 0.8, 0.9, 0.9), &rules),
-            0.580_458_402_249_376_3,
-        );
-        near(
-            score(&metrics(1.0, 1.0, 1.0, 1.0), &rules),
-            0.999_931_938_441_542_2,
-        );
-        near(
-            score(&metrics(0.0, 0.3, 0.0, 0.0), &rules),
-            0.060_000_000_000_006_05,
-        );
+        near(score(&metrics(0.85, 0.9, 0.92, 0.95), &rules), 0.865_209_589_552_361_4);
+        near(score(&metrics(0.5, 0.8, 0.9, 0.9), &rules), 0.580_458_402_249_376_3);
+        near(score(&metrics(1.0, 1.0, 1.0, 1.0), &rules), 0.999_931_938_441_542_2);
+        near(score(&metrics(0.0, 0.3, 0.0, 0.0), &rules), 0.060_000_000_000_006_05);
         near(score(&metrics(1.0, 0.2999, 1.0, 1.0), &rules), 0.0);
     }
 
@@ -363,10 +319,7 @@ mod tests {
         near(text.ssim, 0.913_387_495_858_932_9);
         let image = Metrics::from_views(&plausible_views(), PromptKind::Image, &rules);
         near(image.alignment, 0.331_549_375_877_287_9);
-        assert_eq!(
-            (image.iqa, image.lpips, image.ssim),
-            (text.iqa, text.lpips, text.ssim)
-        );
+        assert_eq!((image.iqa, image.lpips, image.ssim), (text.iqa, text.lpips, text.ssim));
     }
 
     #[test]
@@ -386,28 +339,16 @@ mod tests {
 
     #[test]
     fn text_cosines_above_one_are_clipped_before_scaling() {
-        let views = RawViews {
-            cosines: vec![1.5; 16],
-            ..plausible_views()
-        };
-        near(
-            Metrics::from_views(&views, PromptKind::Text, &MetricRules::default()).alignment,
-            1.0 / 0.35,
-        );
-        near(
-            Metrics::from_views(&views, PromptKind::Image, &MetricRules::default()).alignment,
-            1.5,
-        );
+        let views = RawViews { cosines: vec![1.5; 16], ..plausible_views() };
+        near(Metrics::from_views(&views, PromptKind::Text, &MetricRules::default()).alignment, 1.0 / 0.35);
+        near(Metrics::from_views(&views, PromptKind::Image, &MetricRules::default()).alignment, 1.5);
     }
 
     #[test]
     fn equal_views_that_survive_the_filter_make_the_perceptual_similarity_perfect() {
         let mut views = plausible_views();
         views.lpips[..6].fill(0.0);
-        near(
-            Metrics::from_views(&views, PromptKind::Text, &MetricRules::default()).lpips,
-            1.0,
-        );
+        near(Metrics::from_views(&views, PromptKind::Text, &MetricRules::default()).lpips, 1.0);
     }
 
     #[test]
@@ -432,13 +373,8 @@ mod tests {
     #[test]
     fn the_filter_drops_what_lies_far_from_its_fifth_neighbour() {
         let rules = OutlierRules::default();
-        let seven = [
-            0.5, 0.366_337, 0.732_673, 0.599_01, 0.465_347, 0.831_683, 0.698_02,
-        ];
-        assert_eq!(
-            keep_inliers(&seven, &rules),
-            [0.465_347, 0.5, 0.599_01, 0.698_02, 0.732_673, 0.831_683]
-        );
+        let seven = [0.5, 0.366_337, 0.732_673, 0.599_01, 0.465_347, 0.831_683, 0.698_02];
+        assert_eq!(keep_inliers(&seven, &rules), [0.465_347, 0.5, 0.599_01, 0.698_02, 0.732_673, 0.831_683]);
         assert_eq!(
             keep_inliers(&plausible_views().cosines, &rules),
             [
@@ -453,10 +389,7 @@ mod tests {
     fn the_filter_keeps_short_lists_and_loses_the_sentinel() {
         let rules = OutlierRules::default();
         assert_eq!(keep_inliers(&[], &rules), []);
-        assert_eq!(
-            keep_inliers(&[9.0, 0.1, 0.2, 0.3, 0.4], &rules),
-            [0.1, 0.2, 0.3, 0.4, 9.0]
-        );
+        assert_eq!(keep_inliers(&[9.0, 0.1, 0.2, 0.3, 0.4], &rules), [0.1, 0.2, 0.3, 0.4, 9.0]);
         assert_eq!(keep_inliers(&[0.2, -1.0, 0.1], &rules), [0.1, 0.2]);
         assert_eq!(keep_inliers(&[-1.0; 16], &rules), []);
         assert_eq!(keep_inliers(&[f64::NAN; 16], &rules).len(), 16);

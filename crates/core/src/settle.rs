@@ -38,11 +38,7 @@ pub enum Finding {
 
 /// What to load first to settle a submission.
 pub fn load(task: TaskId, hotkey: Hotkey) -> LoadSpec {
-    LoadSpec::keys([
-        Key::Submission(task, hotkey),
-        Key::Session(hotkey),
-        Key::Record(hotkey),
-    ])
+    LoadSpec::keys([Key::Submission(task, hotkey), Key::Session(hotkey), Key::Record(hotkey)])
 }
 
 /// Settles a submission once (SB-1): a second verdict finds it settled and changes nothing.
@@ -87,25 +83,12 @@ pub fn decide(
         SubmissionState::Submitted { .. } | SubmissionState::Empty | SubmissionState::Failed { .. } => {}
     }
     if is_organic {
-        let result = result_of(
-            &state,
-            submission,
-            hotkey,
-            record.map(|(_, r)| r),
-            session.map(|(_, s)| s),
-            policy,
-        );
+        let result =
+            result_of(&state, submission, hotkey, record.map(|(_, r)| r), session.map(|(_, s)| s), policy);
         writes.extend(task::finish_holder(view, task, hotkey, result, now, policy));
     }
-    let settled = Submission {
-        state,
-        ..submission.clone()
-    };
-    writes.push(Write::replace(
-        Key::Submission(task, hotkey),
-        row,
-        Item::Submission(settled),
-    ));
+    let settled = Submission { state, ..submission.clone() };
+    writes.push(Write::replace(Key::Submission(task, hotkey), row, Item::Submission(settled)));
     Step::Commit { writes, reply: true }
 }
 
@@ -129,46 +112,25 @@ pub fn resend(view: &View, task: TaskId, hotkey: Hotkey, now: UnixMs, policy: &P
         return decide(view, task, hotkey, &Finding::Failed { reason }, now, policy);
     }
     let resend_at = now.plus_secs(policy.submissions.resend_secs);
-    let state = SubmissionState::Submitted {
-        resends: resends + 1,
-        resend_at,
-    };
-    let item = Item::Submission(Submission {
-        state,
-        ..submission.clone()
-    });
+    let state = SubmissionState::Submitted { resends: resends + 1, resend_at };
+    let item = Item::Submission(Submission { state, ..submission.clone() });
     let write = Write::replace(Key::Submission(task, hotkey), row, item);
-    Step::Commit {
-        writes: vec![write.causing(Effect::Score { task, hotkey })],
-        reply: true,
-    }
+    Step::Commit { writes: vec![write.causing(Effect::Score { task, hotkey })], reply: true }
 }
 
 fn judge(finding: &Finding, threshold: f64, policy: &Policy) -> SubmissionState {
     match finding {
         Finding::Measured { metrics, synthetic } => {
             let score = scoring::score(metrics, &policy.metrics);
-            let verdict = Verdict {
-                score,
-                metrics: *metrics,
-                synthetic: *synthetic,
-            };
+            let verdict = Verdict { score, metrics: *metrics, synthetic: *synthetic };
             if score >= threshold {
                 return SubmissionState::Accepted(verdict);
             }
             let reason = alloc::format!("the score {score:.3} is below the threshold {threshold}");
-            SubmissionState::Rejected {
-                reason,
-                verdict: Some(verdict),
-            }
+            SubmissionState::Rejected { reason, verdict: Some(verdict) }
         }
-        Finding::Invalid { reason } => SubmissionState::Rejected {
-            reason: reason.clone(),
-            verdict: None,
-        },
-        Finding::Failed { reason } => SubmissionState::Failed {
-            reason: reason.clone(),
-        },
+        Finding::Invalid { reason } => SubmissionState::Rejected { reason: reason.clone(), verdict: None },
+        Finding::Failed { reason } => SubmissionState::Failed { reason: reason.clone() },
     }
 }
 
@@ -183,12 +145,8 @@ fn credit(
     policy: &Policy,
 ) -> Write {
     let mut updated = record.clone();
-    updated
-        .accepted
-        .accept(submission.submitted_at, now, &policy.rewards);
-    updated.average_score = policy
-        .rewards
-        .average_after(record.average_score, verdict.score.min(1.0));
+    updated.accepted.accept(submission.submitted_at, now, &policy.rewards);
+    updated.average_score = policy.rewards.average_after(record.average_score, verdict.score.min(1.0));
     Write::replace(Key::Record(hotkey), row, Item::Record(updated))
 }
 
@@ -202,10 +160,7 @@ fn penalise(
     let penalty_secs = policy.miners.penalty_secs;
     let (assigned_at, received_at) = (submission.assigned_at, submission.submitted_at);
     let penalised = cooldown_until(assigned_at, received_at, &policy.miners, penalty_secs);
-    let updated = Session {
-        cooldown_until: session.cooldown_until.max(penalised),
-        ..session.clone()
-    };
+    let updated = Session { cooldown_until: session.cooldown_until.max(penalised), ..session.clone() };
     (updated != *session).then(|| Write::replace(Key::Session(hotkey), row, Item::Session(updated)))
 }
 

@@ -20,11 +20,7 @@ pub struct KeyHash(pub [u8; 32]);
 
 impl core::fmt::Debug for KeyHash {
     fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(
-            formatter,
-            "KeyHash({:02x}{:02x}{:02x}…)",
-            self.0[0], self.0[1], self.0[2]
-        )
+        write!(formatter, "KeyHash({:02x}{:02x}{:02x}…)", self.0[0], self.0[1], self.0[2])
     }
 }
 

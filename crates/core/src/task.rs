@@ -42,15 +42,9 @@ pub fn add(view: &View, new: &NewTask, now: UnixMs, rules: &TaskRules) -> Step<(
         first_result_due: None,
         state: TaskState::Open,
     };
-    let timer = Effect::Timer {
-        task: new.id,
-        at: task.deadline,
-    };
+    let timer = Effect::Timer { task: new.id, at: task.deadline };
     let write = Write::create(key, Item::Task(task), None).causing(timer);
-    Step::Commit {
-        writes: alloc::vec![write],
-        reply: (),
-    }
+    Step::Commit { writes: alloc::vec![write], reply: () }
 }
 
 impl View {
@@ -113,14 +107,8 @@ impl Task {
 
     fn end(&self, ended: UnixMs) -> TaskState {
         match self.best() {
-            Some(best) => TaskState::Success {
-                ended,
-                best: best.hotkey,
-            },
-            None => TaskState::Failure {
-                ended,
-                reason: self.failure_reason(),
-            },
+            Some(best) => TaskState::Success { ended, best: best.hotkey },
+            None => TaskState::Failure { ended, reason: self.failure_reason() },
         }
     }
 
@@ -144,12 +132,7 @@ pub fn best_first(a: &TaskResult, b: &TaskResult) -> Ordering {
 /// Gives a miner a place on a task that it may have.
 pub fn assign(task: &Task, hotkey: Hotkey, strong: bool, now: UnixMs) -> Task {
     let mut assigned = task.clone();
-    assigned.holders.push(Holder {
-        hotkey,
-        strong,
-        assigned_at: now,
-        finished: false,
-    });
+    assigned.holders.push(Holder { hotkey, strong, assigned_at: now, finished: false });
     assigned
 }
 
@@ -167,10 +150,7 @@ pub fn finish_holder(
 ) -> Option<Write> {
     let (stored, task) = view.task(id)?;
     let is_open = task.state == TaskState::Open && now < task.due();
-    let position = task
-        .holders
-        .iter()
-        .position(|holder| holder.hotkey == hotkey && !holder.finished)?;
+    let position = task.holders.iter().position(|holder| holder.hotkey == hotkey && !holder.finished)?;
     if !is_open {
         return None;
     }
@@ -212,10 +192,7 @@ pub fn finalise(view: &View, id: TaskId, now: UnixMs, policy: &Policy) -> Step<(
     }
     let mut over = task.clone();
     over.state = task.state_at(now);
-    Step::Commit {
-        writes: alloc::vec![ended(id, stored, over, now, policy)],
-        reply: (),
-    }
+    Step::Commit { writes: alloc::vec![ended(id, stored, over, now, policy)], reply: () }
 }
 
 fn ended(id: TaskId, stored: &Stored, task: Task, now: UnixMs, policy: &Policy) -> Write {

@@ -24,12 +24,7 @@ pub struct RewardRules {
 
 impl Default for RewardRules {
     fn default() -> Self {
-        Self {
-            window_secs: 4 * 60 * 60,
-            results_max: 1024,
-            average_alpha: 0.05,
-            average_initial: 1.0,
-        }
+        Self { window_secs: 4 * 60 * 60, results_max: 1024, average_alpha: 0.05, average_initial: 1.0 }
     }
 }
 
@@ -81,10 +76,7 @@ impl ResultWindow {
     }
 
     /// RW-1: the reward at `now`, which is the duel rating times the count.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "the count is at most results_max, far below 2^52"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "the count is at most results_max, far below 2^52")]
     pub fn reward(&self, rating: f64, now: UnixMs, rules: &RewardRules) -> f64 {
         rating * self.count(now, rules) as f64
     }
@@ -164,10 +156,7 @@ mod tests {
 
     #[test]
     fn a_full_window_forgets_the_oldest() {
-        let rules = RewardRules {
-            results_max: 3,
-            ..RewardRules::default()
-        };
+        let rules = RewardRules { results_max: 3, ..RewardRules::default() };
         assert_eq!(window_of(&[1, 2, 3], &rules).accepted_secs(), [1, 2, 3]);
         assert_eq!(window_of(&[1, 2, 3, 4], &rules).accepted_secs(), [2, 3, 4]);
     }
@@ -178,10 +167,7 @@ mod tests {
         let average = rules.average_after(rules.average_initial, 0.6);
         assert!((average - 0.98).abs() < 1e-15);
         assert!((rules.average_after(average, 0.6) - 0.961).abs() < 1e-15);
-        assert_eq!(
-            rules.average_after(average, f64::NAN).to_bits(),
-            average.to_bits()
-        );
+        assert_eq!(rules.average_after(average, f64::NAN).to_bits(), average.to_bits());
     }
 
     fn any_instants() -> impl Strategy<Value = Vec<u64>> {
@@ -231,13 +217,8 @@ mod tests {
     #[test]
     fn an_empty_window_earns_nothing() {
         let rules = RewardRules::default();
-        let window = ResultWindow {
-            accepted_secs: vec![],
-        };
+        let window = ResultWindow { accepted_secs: vec![] };
         assert_eq!(window.count(UnixMs(u64::MAX), &rules), 0);
-        assert_eq!(
-            window.reward(3000.0, UnixMs(0), &rules).to_bits(),
-            0.0_f64.to_bits()
-        );
+        assert_eq!(window.reward(3000.0, UnixMs(0), &rules).to_bits(), 0.0_f64.to_bits());
     }
 }
