@@ -180,11 +180,7 @@ pub struct NonceRules {
 
 impl Default for NonceRules {
     fn default() -> Self {
-        Self {
-            age_secs: 4,
-            timeout_secs_max: 300,
-            future_secs: 60,
-        }
+        Self { age_secs: 4, timeout_secs_max: 300, future_secs: 60 }
     }
 }
 
@@ -199,26 +195,14 @@ impl Policy {
     /// # Errors
     /// Names the first rule that is broken.
     pub fn validate(&self) -> Result<(), PolicyError> {
-        let Self {
-            miners,
-            tasks,
-            submissions,
-            rewards,
-            ..
-        } = self;
+        let Self { miners, tasks, submissions, rewards, .. } = self;
         let rules = [
             (
                 miners.throttle_secs <= miners.cooldown_secs,
                 "miners.throttle_secs exceeds miners.cooldown_secs",
             ),
-            (
-                (0.0..=1.0).contains(&miners.text_share),
-                "miners.text_share is not within 0 and 1",
-            ),
-            (
-                (1..=16).contains(&tasks.copies),
-                "tasks.copies is not within 1 and 16",
-            ),
+            ((0.0..=1.0).contains(&miners.text_share), "miners.text_share is not within 0 and 1"),
+            ((1..=16).contains(&tasks.copies), "tasks.copies is not within 1 and 16"),
             (
                 tasks.assignable_secs <= tasks.deadline_secs,
                 "tasks.assignable_secs exceeds tasks.deadline_secs",
@@ -227,15 +211,9 @@ impl Policy {
                 tasks.prompt_chars_min <= tasks.prompt_chars_max,
                 "tasks.prompt_chars_min exceeds prompt_chars_max",
             ),
-            (
-                (0.0..=1.0).contains(&submissions.threshold),
-                "submissions.threshold is not within 0 and 1",
-            ),
+            ((0.0..=1.0).contains(&submissions.threshold), "submissions.threshold is not within 0 and 1"),
             (submissions.attempts_max >= 1, "submissions.attempts_max is zero"),
-            (
-                submissions.visibility_secs >= 1,
-                "submissions.visibility_secs is zero",
-            ),
+            (submissions.visibility_secs >= 1, "submissions.visibility_secs is zero"),
             (
                 submissions.lifetime_secs >= tasks.lifetime_secs + tasks.deadline_secs,
                 "submissions.lifetime_secs is shorter than a task can be read (BL-1)",

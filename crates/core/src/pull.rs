@@ -68,15 +68,9 @@ pub fn load(hotkey: Hotkey) -> LoadSpec {
 pub fn decide(view: &View, pull: &Pull, now: UnixMs, policy: &Policy) -> Step<PullReply> {
     let Some((stored, session)) = view.session(&pull.hotkey) else {
         let until = now.plus_secs(policy.miners.unregistered_secs);
-        return Step::Reply(PullReply::Unregistered {
-            cooldown_until: until.secs(),
-        });
+        return Step::Reply(PullReply::Unregistered { cooldown_until: until.secs() });
     };
-    if let Some(assignment) = session
-        .assignment
-        .as_ref()
-        .filter(|held| pull.lost != Some(held.task))
-    {
+    if let Some(assignment) = session.assignment.as_ref().filter(|held| pull.lost != Some(held.task)) {
         // AS-1: nothing is written, so the assignment time stays.
         let (id, prompt) = (assignment.task, assignment.prompt.clone());
         return Step::Reply(PullReply::Task { id, prompt });
@@ -85,9 +79,7 @@ pub fn decide(view: &View, pull: &Pull, now: UnixMs, policy: &Policy) -> Step<Pu
         return too_early(stored, session, pull.hotkey, now, &policy.miners);
     }
     let candidates = candidates(view, session.strong);
-    let found = candidates
-        .iter()
-        .find(|(_, _, task)| task.is_assignable(&pull.hotkey, session.strong, now));
+    let found = candidates.iter().find(|(_, _, task)| task.is_assignable(&pull.hotkey, session.strong, now));
     if let Some((position, row, task)) = found {
         let assigned = task::assign(task, pull.hotkey, session.strong, now);
         let assignment = Assignment {
@@ -97,14 +89,7 @@ pub fn decide(view: &View, pull: &Pull, now: UnixMs, policy: &Policy) -> Step<Pu
             prompt: task.prompt.clone(),
         };
         let task_write = Write::replace(Key::Task(position.task), row, Item::Task(assigned));
-        return hand_out(
-            stored,
-            session,
-            pull.hotkey,
-            assignment,
-            &candidates,
-            vec![task_write],
-        );
+        return hand_out(stored, session, pull.hotkey, assignment, &candidates, vec![task_write]);
     }
     match next_pages(view, session) {
         pages if pages.is_empty() => {
@@ -116,10 +101,7 @@ pub fn decide(view: &View, pull: &Pull, now: UnixMs, policy: &Policy) -> Step<Pu
             };
             hand_out(stored, session, pull.hotkey, assignment, &candidates, Vec::new())
         }
-        open_tasks => Step::Load(LoadSpec {
-            keys: Vec::new(),
-            open_tasks,
-        }),
+        open_tasks => Step::Load(LoadSpec { keys: Vec::new(), open_tasks }),
     }
 }
 
@@ -135,32 +117,14 @@ fn too_early(
     let counts = session.violations == 0 || now.ms_since(session.violation_at) >= rules.violation_interval_ms;
     if !counts {
         let (cooldown_until, violations) = (session.cooldown_until, session.violations);
-        return Step::Reply(PullReply::OnCooldown {
-            cooldown_until,
-            violations,
-        });
+        return Step::Reply(PullReply::OnCooldown { cooldown_until, violations });
     }
     let violations = session.violations.saturating_add(1);
-    let penalty_secs = if violations > rules.violations_allowed {
-        rules.violation_penalty_secs
-    } else {
-        0
-    };
+    let penalty_secs = if violations > rules.violations_allowed { rules.violation_penalty_secs } else { 0 };
     let cooldown_until = session.cooldown_until.saturating_add(penalty_secs);
-    let updated = Session {
-        violations,
-        violation_at: now,
-        cooldown_until,
-        ..session.clone()
-    };
+    let updated = Session { violations, violation_at: now, cooldown_until, ..session.clone() };
     let write = Write::replace(Key::Session(hotkey), stored, Item::Session(updated));
-    Step::Commit {
-        writes: vec![write],
-        reply: PullReply::OnCooldown {
-            cooldown_until,
-            violations,
-        },
-    }
+    Step::Commit { writes: vec![write], reply: PullReply::OnCooldown { cooldown_until, violations } }
 }
 
 type Candidate<'a> = (OpenPosition, &'a Stored, &'a Task);
@@ -185,28 +149,17 @@ fn candidates(view: &View, strong: bool) -> Vec<Candidate<'_>> {
 /// The pages to look at next: the first ones behind the cursor, then what follows full ones, a bounded number of
 /// rounds.
 fn next_pages(view: &View, session: &Session) -> Vec<OpenPage> {
-    let queues: &[OpenQueue] = if session.strong {
-        &[OpenQueue::Anyone, OpenQueue::StrongOnly]
-    } else {
-        &[OpenQueue::Anyone]
-    };
+    let queues: &[OpenQueue] =
+        if session.strong { &[OpenQueue::Anyone, OpenQueue::StrongOnly] } else { &[OpenQueue::Anyone] };
     let next = |queue: &OpenQueue| {
         let mut seen = view.pages().iter().filter(|(page, _)| page.queue == *queue);
         let Some((page, positions)) = seen.next_back() else {
-            return Some(OpenPage {
-                queue: *queue,
-                after: session.cursor,
-                limit: PAGE,
-            });
+            return Some(OpenPage { queue: *queue, after: session.cursor, limit: PAGE });
         };
         let rounds = 1 + seen.count();
         let is_full = positions.len() >= page.limit;
         let after = positions.last().copied();
-        (is_full && rounds < ROUNDS_MAX).then_some(OpenPage {
-            queue: *queue,
-            after,
-            limit: PAGE,
-        })
+        (is_full && rounds < ROUNDS_MAX).then_some(OpenPage { queue: *queue, after, limit: PAGE })
     };
     queues.iter().filter_map(next).collect()
 }
@@ -224,20 +177,9 @@ fn hand_out(
         let is_settled = now.ms_since(position.created) >= CURSOR_AGE_MS;
         is_settled && (task.has_holder(&hotkey) || now > task.assignable_until)
     };
-    let cursor = candidates
-        .iter()
-        .take_while(is_behind)
-        .last()
-        .map(|(position, _, _)| *position);
-    let reply = PullReply::Task {
-        id: assignment.task,
-        prompt: assignment.prompt.clone(),
-    };
+    let cursor = candidates.iter().take_while(is_behind).last().map(|(position, _, _)| *position);
+    let reply = PullReply::Task { id: assignment.task, prompt: assignment.prompt.clone() };
     let updated = session.clone().holding(assignment, cursor.or(session.cursor));
-    writes.push(Write::replace(
-        Key::Session(hotkey),
-        stored,
-        Item::Session(updated),
-    ));
+    writes.push(Write::replace(Key::Session(hotkey), stored, Item::Session(updated)));
     Step::Commit { writes, reply }
 }

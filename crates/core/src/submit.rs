@@ -97,16 +97,12 @@ pub fn decide(view: &View, submit: &Submit, now: UnixMs, policy: &Policy) -> Ste
     let assignment = match &session.assignment {
         None => return Step::Reply(SubmitReply::NoTask),
         Some(held) if held.task != submit.task => {
-            return Step::Reply(SubmitReply::Ignored {
-                reason: "another task is assigned",
-            });
+            return Step::Reply(SubmitReply::Ignored { reason: "another task is assigned" });
         }
         Some(held) => held,
     };
     if !is_time_plausible(submit.submit_time, assignment.assigned_at, now, policy) {
-        return Step::Reply(SubmitReply::Ignored {
-            reason: "submit_time lies outside the assignment",
-        });
+        return Step::Reply(SubmitReply::Ignored { reason: "submit_time lies outside the assignment" });
     }
     let state = receive(submit, now, policy);
     let is_final = !matches!(state, SubmissionState::Submitted { .. });
@@ -116,21 +112,10 @@ pub fn decide(view: &View, submit: &Submit, now: UnixMs, policy: &Policy) -> Ste
         if !view.has_loaded(&key) {
             return Step::Load(LoadSpec::keys([key]));
         }
-        writes.extend(task::finish_holder(
-            view,
-            submit.task,
-            submit.hotkey,
-            None,
-            now,
-            policy,
-        ));
+        writes.extend(task::finish_holder(view, submit.task, submit.hotkey, None, now, policy));
     }
     let updated = after_receipt(session, assignment, submit, &state, now, policy);
-    writes.push(Write::replace(
-        Key::Session(submit.hotkey),
-        session_row,
-        Item::Session(updated),
-    ));
+    writes.push(Write::replace(Key::Session(submit.hotkey), session_row, Item::Session(updated)));
     let submission = record(submit, assignment, state, now, policy);
     let expires = now.plus_secs(policy.submissions.lifetime_secs);
     let key = Key::Submission(submit.task, submit.hotkey);
@@ -138,18 +123,11 @@ pub fn decide(view: &View, submit: &Submit, now: UnixMs, policy: &Policy) -> Ste
     writes.push(if is_final {
         write
     } else {
-        write.causing(Effect::Score {
-            task: submit.task,
-            hotkey: submit.hotkey,
-        })
+        write.causing(Effect::Score { task: submit.task, hotkey: submit.hotkey })
     });
     Step::Commit {
         writes,
-        reply: SubmitReply::Taken {
-            submission: Box::new(submission),
-            rev: 1,
-            again: false,
-        },
+        reply: SubmitReply::Taken { submission: Box::new(submission), rev: 1, again: false },
     }
 }
 
@@ -160,11 +138,7 @@ fn repeat(submit: &Submit, earlier: &Submission, rev: u64) -> SubmitReply {
         None => earlier.state == SubmissionState::Empty,
     };
     if is_same {
-        SubmitReply::Taken {
-            submission: Box::new(earlier.clone()),
-            rev,
-            again: true,
-        }
+        SubmitReply::Taken { submission: Box::new(earlier.clone()), rev, again: true }
     } else {
         SubmitReply::Closed
     }
@@ -182,10 +156,7 @@ fn is_time_plausible(submit_time: i64, assigned_at: UnixMs, now: UnixMs, policy:
 }
 
 fn receive(submit: &Submit, now: UnixMs, policy: &Policy) -> SubmissionState {
-    let rejected = |reason: &str| SubmissionState::Rejected {
-        reason: reason.to_string(),
-        verdict: None,
-    };
+    let rejected = |reason: &str| SubmissionState::Rejected { reason: reason.to_string(), verdict: None };
     if !submit.signature_is_valid {
         return rejected("the signature does not cover the licence consent, time, prompt and hotkeys");
     }
@@ -215,9 +186,7 @@ fn after_receipt(
     Session {
         assignment: None,
         cooldown_until: session.cooldown_until.max(cooldown),
-        violations: session
-            .violations
-            .saturating_sub(u32::from(submit.signature_is_valid)),
+        violations: session.violations.saturating_sub(u32::from(submit.signature_is_valid)),
         ..session.clone()
     }
 }
