@@ -1,0 +1,12 @@
+//! The decisions as a network experiences them: whole runs against a model ledger in virtual time.
+
+mod laws;
+mod ledger;
+mod policy;
+mod pull;
+mod roster;
+mod season;
+mod settle;
+mod submit;
+mod tasks;
+mod world;

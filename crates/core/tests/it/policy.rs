@@ -1,0 +1,70 @@
+//! The rules themselves.
+
+use sn17_core::policy::Policy;
+
+#[track_caller]
+fn check_broken(change: impl FnOnce(&mut Policy), expected: &str) {
+    let mut policy = Policy::default();
+    change(&mut policy);
+    let error = policy.validate().expect_err("the policy is broken");
+    assert!(error.to_string().contains(expected), "{error}");
+}
+
+#[test]
+fn the_defaults_hold() {
+    assert_eq!(Policy::default().validate(), Ok(()));
+}
+
+#[test]
+fn each_rule_is_checked() {
+    check_broken(|policy| policy.miners.throttle_secs = 301, "throttle_secs");
+    check_broken(|policy| policy.miners.text_share = 1.1, "text_share");
+    check_broken(|policy| policy.miners.text_share = f64::NAN, "text_share");
+    check_broken(|policy| policy.tasks.copies = 0, "copies");
+    check_broken(|policy| policy.tasks.copies = 17, "copies");
+    check_broken(|policy| policy.tasks.assignable_secs = 601, "assignable_secs");
+    check_broken(|policy| policy.tasks.prompt_chars_min = 385, "prompt_chars_min");
+    check_broken(|policy| policy.submissions.threshold = -0.1, "threshold");
+    check_broken(|policy| policy.submissions.threshold = f64::NAN, "threshold");
+    check_broken(|policy| policy.submissions.attempts_max = 0, "attempts_max");
+    check_broken(|policy| policy.submissions.visibility_secs = 0, "visibility_secs");
+    check_broken(|policy| policy.submissions.lifetime_secs = 86_999, "BL-1");
+    check_broken(|policy| policy.tasks.lifetime_secs = u64::MAX, "BL-1");
+    check_broken(|policy| policy.rewards.results_max = 0, "results_max");
+}
+
+#[test]
+fn each_rule_holds_at_its_edge() {
+    let mut policy = Policy::default();
+    policy.miners.throttle_secs = policy.miners.cooldown_secs;
+    policy.miners.text_share = 1.0;
+    policy.tasks.copies = 16;
+    policy.tasks.assignable_secs = policy.tasks.deadline_secs;
+    policy.tasks.prompt_chars_min = policy.tasks.prompt_chars_max;
+    policy.submissions.threshold = 1.0;
+    policy.submissions.attempts_max = 1;
+    policy.submissions.visibility_secs = 1;
+    policy.submissions.lifetime_secs = policy.tasks.lifetime_secs + policy.tasks.deadline_secs;
+    policy.rewards.results_max = 1;
+    assert_eq!(policy.validate(), Ok(()));
+}
+
+#[test]
+fn a_policy_survives_json() {
+    let mut policy = Policy::default();
+    policy.miners.cooldown_secs = 120;
+    policy.submissions.threshold = 0.65;
+    policy.metrics.lpips_weight = 0.123;
+    let text = serde_json::to_string(&policy).unwrap();
+    assert_eq!(serde_json::from_str::<Policy>(&text).unwrap(), policy);
+}
+
+#[test]
+fn a_policy_names_only_what_it_changes() {
+    let policy: Policy = serde_json::from_str(r#"{"miners":{"cooldown_secs":120}}"#).unwrap();
+    let mut expected = Policy::default();
+    expected.miners.cooldown_secs = 120;
+    assert_eq!(policy, expected);
+    let misspelt = r#"{"miners":{"cooldown_sec":120}}"#;
+    assert!(serde_json::from_str::<Policy>(misspelt).is_err());
+}
