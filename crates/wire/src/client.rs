@@ -211,9 +211,7 @@ pub fn read_api_key(header: Option<&[u8]>) -> Result<&str, ClientError> {
 /// # Errors
 /// [`ClientError`] when it is absent or not a hyphenated UUID.
 pub fn read_task_id(id: Option<&str>) -> Result<TaskId, ClientError> {
-    id.ok_or(ClientError::MissingTaskId)?
-        .parse()
-        .map_err(|_| ClientError::MalformedTaskId)
+    id.ok_or(ClientError::MissingTaskId)?.parse().map_err(|_| ClientError::MalformedTaskId)
 }
 
 /// Reads `x-client-origin`; absent and unknown ones count as direct use of the API.
@@ -283,24 +281,15 @@ impl AddTaskJson {
         let invalid = |error: serde_json::Error| ClientError::InvalidJson(error.to_string());
         let object: serde_json::Map<String, serde_json::Value> =
             serde_json::from_slice(body).map_err(invalid)?;
-        if let Some(name) = object
-            .keys()
-            .find(|name| !matches!(name.as_str(), "prompt" | "model" | "seed"))
-        {
+        if let Some(name) = object.keys().find(|name| !matches!(name.as_str(), "prompt" | "model" | "seed")) {
             return Err(ClientError::Field(format!("unknown field `{}`", repeated(name))));
         }
         let members: AddTaskMembers = serde_json::from_value(object.into()).map_err(invalid)?;
         if let Some(model) = members.model {
             check_model(&model)?;
         }
-        let seed = members
-            .seed
-            .map(|number| read_seed(&number.to_string()))
-            .transpose()?;
-        Ok(Self {
-            prompt: members.prompt,
-            seed,
-        })
+        let seed = members.seed.map(|number| read_seed(&number.to_string())).transpose()?;
+        Ok(Self { prompt: members.prompt, seed })
     }
 }
 
@@ -309,11 +298,7 @@ impl AddTaskJson {
 /// # Errors
 /// [`ClientError::Model`] for any other.
 pub fn check_model(model: &str) -> Result<(), ClientError> {
-    if model == MODEL {
-        Ok(())
-    } else {
-        Err(ClientError::Model(repeated(model)))
-    }
+    if model == MODEL { Ok(()) } else { Err(ClientError::Model(repeated(model))) }
 }
 
 /// Reads a seed: a signed number of 32 bits, or an unsigned one, which is taken as the signed one of the same bits.
@@ -325,9 +310,7 @@ pub fn read_seed(text: &str) -> Result<i32, ClientError> {
     if let Ok(seed) = text.parse::<i32>() {
         return Ok(seed);
     }
-    text.parse::<u32>()
-        .map(u32::cast_signed)
-        .map_err(|error| ClientError::Seed(error.to_string()))
+    text.parse::<u32>().map(u32::cast_signed).map_err(|error| ClientError::Seed(error.to_string()))
 }
 
 /// Decides which kind of prompt a request brings; empty ones count as absent.
@@ -358,11 +341,7 @@ pub fn check_prompt(prompt: &str, chars_min: usize, chars_max: usize) -> Result<
         return Err(ClientError::PromptTooLong { chars_max, chars });
     }
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b" .,'():;/?!+%-".contains(&byte);
-    if prompt.bytes().all(allowed) {
-        Ok(())
-    } else {
-        Err(ClientError::PromptCharacters)
-    }
+    if prompt.bytes().all(allowed) { Ok(()) } else { Err(ClientError::PromptCharacters) }
 }
 
 /// The body of a successful `add_task`.
@@ -420,13 +399,7 @@ pub struct StatusBody {
 impl StatusBody {
     /// A status without more to say.
     pub const fn bare(status: LegacyStatus) -> Self {
-        Self {
-            status,
-            reason: None,
-            miner_hotkey: None,
-            miner_uid: None,
-            miner_rating: None,
-        }
+        Self { status, reason: None, miner_hotkey: None, miner_uid: None, miner_rating: None }
     }
 }
 

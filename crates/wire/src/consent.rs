@@ -40,11 +40,7 @@ pub fn verify_submission(
     };
     let mut signature = [0; 64];
     signature.copy_from_slice(&bytes[..64]);
-    verify(
-        miner,
-        &submit_message(submit_time, prompt, validator, miner),
-        &signature,
-    )
+    verify(miner, &submit_message(submit_time, prompt, validator, miner), &signature)
 }
 
 /// Signs a result as a miner: the base64 text that [`verify_submission`] accepts.
@@ -92,19 +88,8 @@ mod tests {
         let unpadded = good.trim_end_matches('=');
         let spaced = format!("{good}\n");
         let stars = "*".repeat(88);
-        for text in [
-            "",
-            "***",
-            unpadded,
-            &spaced,
-            &stars,
-            &"A".repeat(88),
-            &"é".repeat(44),
-        ] {
-            assert!(
-                !verify_submission("robot", 17, text, &validator, &miner.hotkey()),
-                "{text}"
-            );
+        for text in ["", "***", unpadded, &spaced, &stars, &"A".repeat(88), &"é".repeat(44)] {
+            assert!(!verify_submission("robot", 17, text, &validator, &miner.hotkey()), "{text}");
         }
     }
 }

@@ -5,6 +5,8 @@
 //! what. Its receivers up to bittensor 9.12 accept a request without a signature, any nonce of the future, and any age
 //! the sender names; this reader asks for every part and for a nonce within fixed bounds.
 
+use core::fmt;
+
 use sn17_core::{Hotkey, UnixMs};
 
 use crate::{sr25519, ss58};
@@ -59,11 +61,7 @@ pub struct NonceWindow {
 
 impl Default for NonceWindow {
     fn default() -> Self {
-        Self {
-            delta_secs: 4,
-            timeout_secs_max: 300,
-            ahead_secs_max: 60,
-        }
+        Self { delta_secs: 4, timeout_secs_max: 300, ahead_secs_max: 60 }
     }
 }
 
@@ -166,7 +164,7 @@ impl HeaderError {
 }
 
 /// The claims of a request's headers, every part present and well-formed, none of it proven yet.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct DendriteHeaders {
     hotkey: Hotkey,
     axon_hotkey: Hotkey,
@@ -175,6 +173,18 @@ pub struct DendriteHeaders {
     signature: [u8; 64],
     timeout_secs: f64,
     echo: Echo,
+}
+
+impl fmt::Debug for DendriteHeaders {
+    /// Leaves the signature out, which no log may hold.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("DendriteHeaders")
+            .field("hotkey", &self.hotkey)
+            .field("nonce", &self.nonce)
+            .field("uuid", &self.uuid)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What an answer repeats of the request so that the caller's own object keeps it.
@@ -198,13 +208,10 @@ impl DendriteHeaders {
         let hotkey = ss58::decode(hotkey).map_err(HeaderError::InvalidHotkey)?;
         let nonce = text(names::DENDRITE_NONCE).ok_or(HeaderError::MissingNonce)?;
         let nonce = parse_nonce(nonce).ok_or(HeaderError::MalformedNonce)?;
-        let uuid = text(names::DENDRITE_UUID)
-            .filter(|uuid| !uuid.is_empty())
-            .ok_or(HeaderError::MissingUuid)?;
+        let uuid =
+            text(names::DENDRITE_UUID).filter(|uuid| !uuid.is_empty()).ok_or(HeaderError::MissingUuid)?;
         if uuid.len() > UUID_BYTES_MAX
-            || !uuid
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            || !uuid.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         {
             return Err(HeaderError::MalformedUuid);
         }
@@ -221,26 +228,14 @@ impl DendriteHeaders {
             None => TIMEOUT_SECS_DEFAULT,
             Some(value) => parse_timeout(value).ok_or(HeaderError::MalformedTimeout)?,
         };
-        let ip = |name: &str| {
-            text(name)
-                .filter(|ip| ip.len() <= IP_BYTES_MAX)
-                .map(str::to_owned)
-        };
+        let ip = |name: &str| text(name).filter(|ip| ip.len() <= IP_BYTES_MAX).map(str::to_owned);
         let echo = Echo {
             dendrite_ip: ip(names::DENDRITE_IP),
             dendrite_version: text(names::DENDRITE_VERSION).and_then(|version| version.parse().ok()),
             axon_ip: ip(names::AXON_IP),
             axon_port: text(names::AXON_PORT).and_then(|port| port.parse().ok()),
         };
-        Ok(Self {
-            hotkey,
-            axon_hotkey,
-            nonce,
-            uuid: uuid.to_owned(),
-            signature,
-            timeout_secs,
-            echo,
-        })
+        Ok(Self { hotkey, axon_hotkey, nonce, uuid: uuid.to_owned(), signature, timeout_secs, echo })
     }
 
     /// Who the request says it is from: good for a log line or a flood limit, and for nothing that matters.
@@ -278,9 +273,7 @@ impl DendriteHeaders {
             nonce: self.nonce,
             uuid: self.uuid.clone(),
             timeout_secs: self.timeout_secs,
-            nonce_expires: UnixMs(self.nonce / NANOS_PER_MS)
-                .plus_secs(longest_secs)
-                .plus_ms(1),
+            nonce_expires: UnixMs(self.nonce / NANOS_PER_MS).plus_secs(longest_secs).plus_ms(1),
             echo: self.echo.clone(),
         })
     }
@@ -302,10 +295,7 @@ impl DendriteHeaders {
         let age_ms_max = window.delta_secs * 1000 + timeout_ms;
         let age_ms = now.0.saturating_sub(nonce_ms);
         if age_ms > age_ms_max {
-            return Err(HeaderError::TooOld {
-                acceptable_secs: secs(age_ms_max),
-                age_secs: secs(age_ms),
-            });
+            return Err(HeaderError::TooOld { acceptable_secs: secs(age_ms_max), age_secs: secs(age_ms) });
         }
         let ahead_ms_max = window.ahead_secs_max * 1000;
         let ahead_ms = nonce_ms.saturating_sub(now.0);
@@ -439,10 +429,7 @@ mod tests {
 
         fn verify(&self) -> Result<VerifiedDendrite, HeaderError> {
             DendriteHeaders::parse(|name| {
-                self.headers
-                    .iter()
-                    .find(|header| header.0 == name)
-                    .map(|header| header.1.as_bytes())
+                self.headers.iter().find(|header| header.0 == name).map(|header| header.1.as_bytes())
             })?
             .verify(&validator(), NOW, &NonceWindow::default())
         }
@@ -455,15 +442,9 @@ mod tests {
     #[test]
     fn au_2_the_window_has_sharp_edges() {
         assert!(Request::sent(-16_000).verify().is_ok());
-        assert!(matches!(
-            Request::sent(-16_001).verify(),
-            Err(HeaderError::TooOld { .. })
-        ));
+        assert!(matches!(Request::sent(-16_001).verify(), Err(HeaderError::TooOld { .. })));
         assert!(Request::sent(60_000).verify().is_ok());
-        assert!(matches!(
-            Request::sent(60_001).verify(),
-            Err(HeaderError::TooFarAhead { .. })
-        ));
+        assert!(matches!(Request::sent(60_001).verify(), Err(HeaderError::TooFarAhead { .. })));
         let error = Request::sent(-16_500).verify().unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -475,13 +456,7 @@ mod tests {
     #[test]
     fn au_2_no_timeout_widens_the_window_beyond_its_cap() {
         for timeout in ["300", "1000000", "1e300", "179769313486231570000"] {
-            assert!(
-                Request::sent(-304_000)
-                    .with(names::TIMEOUT, timeout)
-                    .verify()
-                    .is_ok(),
-                "{timeout}"
-            );
+            assert!(Request::sent(-304_000).with(names::TIMEOUT, timeout).verify().is_ok(), "{timeout}");
             let late = Request::sent(-304_001).with(names::TIMEOUT, timeout).verify();
             assert!(matches!(late, Err(HeaderError::TooOld { .. })), "{timeout}");
         }
@@ -518,21 +493,9 @@ mod tests {
         let stranger = ss58::encode(&Hotkey([9; 32]));
         let changed = [
             (names::DENDRITE_UUID, "some-uuie", HeaderError::SignatureMismatch),
-            (
-                names::DENDRITE_HOTKEY,
-                stranger.as_str(),
-                HeaderError::SignatureMismatch,
-            ),
-            (
-                names::DENDRITE_NONCE,
-                "1800000000000000001",
-                HeaderError::SignatureMismatch,
-            ),
-            (
-                names::AXON_HOTKEY,
-                stranger.as_str(),
-                HeaderError::ForeignAxonHotkey,
-            ),
+            (names::DENDRITE_HOTKEY, stranger.as_str(), HeaderError::SignatureMismatch),
+            (names::DENDRITE_NONCE, "1800000000000000001", HeaderError::SignatureMismatch),
+            (names::AXON_HOTKEY, stranger.as_str(), HeaderError::ForeignAxonHotkey),
         ];
         for (name, value, error) in changed {
             assert_eq!(Request::sent(0).with(name, value).verify(), Err(error), "{name}");
@@ -541,17 +504,9 @@ mod tests {
 
     #[test]
     fn malformed_parts_are_named() {
-        for nonce in [
-            "",
-            "abc",
-            "+1",
-            "-1",
-            "1.0",
-            "01800000000000000000",
-            "99999999999999999999",
-            "1_0",
-            " 1",
-        ] {
+        for nonce in
+            ["", "abc", "+1", "-1", "1.0", "01800000000000000000", "99999999999999999999", "1_0", " 1"]
+        {
             let refused = Request::sent(0).with(names::DENDRITE_NONCE, nonce).verify();
             assert_eq!(refused, Err(HeaderError::MalformedNonce), "{nonce}");
         }
@@ -559,16 +514,8 @@ mod tests {
             let refused = Request::sent(0).with(names::DENDRITE_UUID, uuid).verify();
             assert_eq!(refused, Err(HeaderError::MalformedUuid), "{uuid}");
         }
-        for signature in [
-            "zz",
-            "0x",
-            "0x00",
-            &"0".repeat(128),
-            &format!("0x{}", "0".repeat(130)),
-        ] {
-            let refused = Request::sent(0)
-                .with(names::DENDRITE_SIGNATURE, signature)
-                .verify();
+        for signature in ["zz", "0x", "0x00", &"0".repeat(128), &format!("0x{}", "0".repeat(130))] {
+            let refused = Request::sent(0).with(names::DENDRITE_SIGNATURE, signature).verify();
             assert_eq!(refused, Err(HeaderError::MalformedSignature), "{signature}");
         }
         let empty = Request::sent(0).with(names::DENDRITE_SIGNATURE, "").verify();
@@ -577,10 +524,7 @@ mod tests {
 
     #[test]
     fn no_message_repeats_the_signature_or_the_signed_text() {
-        let forged = Request::sent(0)
-            .with(names::DENDRITE_UUID, "other-uuid")
-            .verify()
-            .unwrap_err();
+        let forged = Request::sent(0).with(names::DENDRITE_UUID, "other-uuid").verify().unwrap_err();
         assert_eq!(forged.to_string(), "Not Verified with error: Signature mismatch");
         assert_eq!(forged.status(), 401);
     }

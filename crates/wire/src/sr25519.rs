@@ -37,9 +37,7 @@ impl Keypair {
     /// Expands a mini secret (the `secretSeed` of a wallet file) in the way Substrate does.
     pub fn from_mini_secret(mini_secret: &[u8; 32]) -> Self {
         let secret = MiniSecretKey::from_bytes(mini_secret).expect("any 32 bytes are a mini secret");
-        Self {
-            pair: secret.expand_to_keypair(ExpansionMode::Ed25519),
-        }
+        Self { pair: secret.expand_to_keypair(ExpansionMode::Ed25519) }
     }
 
     /// The public key: what the network knows this signer by.
@@ -50,18 +48,13 @@ impl Keypair {
     /// Signs `message`; `randomness` comes fresh from the host's generator.
     pub fn sign(&self, message: &[u8], randomness: [u8; 32]) -> [u8; 64] {
         let transcript = signing_context(CONTEXT).bytes(message);
-        self.pair
-            .sign(attach_rng(transcript, GivenRandomness(randomness)))
-            .to_bytes()
+        self.pair.sign(attach_rng(transcript, GivenRandomness(randomness))).to_bytes()
     }
 }
 
 impl fmt::Debug for Keypair {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Keypair")
-            .field("hotkey", &self.hotkey())
-            .finish_non_exhaustive()
+        formatter.debug_struct("Keypair").field("hotkey", &self.hotkey()).finish_non_exhaustive()
     }
 }
 

@@ -50,9 +50,7 @@ pub fn decode(text: &str) -> Result<Hotkey, Ss58Error> {
         return Err(Ss58Error::Malformed);
     }
     let mut bytes = [0; DECODED_BYTES];
-    let length = bs58::decode(text)
-        .onto(&mut bytes)
-        .map_err(|_| Ss58Error::Malformed)?;
+    let length = bs58::decode(text).onto(&mut bytes).map_err(|_| Ss58Error::Malformed)?;
     if length != DECODED_BYTES {
         return Err(Ss58Error::Malformed);
     }
@@ -68,10 +66,7 @@ pub fn decode(text: &str) -> Result<Hotkey, Ss58Error> {
 }
 
 fn checksum(prefix_and_key: &[u8]) -> [u8; 2] {
-    let digest = Blake2b512::new()
-        .chain_update(CHECKSUM_CONTEXT)
-        .chain_update(prefix_and_key)
-        .finalize();
+    let digest = Blake2b512::new().chain_update(CHECKSUM_CONTEXT).chain_update(prefix_and_key).finalize();
     [digest[0], digest[1]]
 }
 

@@ -43,20 +43,14 @@ impl Base64Stream {
         self.carry[..tail.len()].copy_from_slice(tail);
         self.carried = tail.len();
         if self.decoded > decoded_max {
-            return Err(ScanError::ResultsTooLarge {
-                bytes_max: decoded_max,
-            });
+            return Err(ScanError::ResultsTooLarge { bytes_max: decoded_max });
         }
         Ok(())
     }
 
     /// Ends the text, which must be whole quads.
     pub(super) const fn finish(&self) -> Result<(), ScanError> {
-        if self.carried == 0 {
-            Ok(())
-        } else {
-            Err(ScanError::InvalidResults)
-        }
+        if self.carried == 0 { Ok(()) } else { Err(ScanError::InvalidResults) }
     }
 
     fn decode(&mut self, quads: &[u8], out: &mut Vec<u8>) -> Result<(), ScanError> {
@@ -66,9 +60,7 @@ impl Base64Stream {
         }
         self.padded = *last == b'=';
         let before = out.len();
-        STANDARD
-            .decode_vec(quads, out)
-            .map_err(|_| ScanError::InvalidResults)?;
+        STANDARD.decode_vec(quads, out).map_err(|_| ScanError::InvalidResults)?;
         self.decoded += (out.len() - before) as u64;
         Ok(())
     }

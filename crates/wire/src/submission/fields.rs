@@ -162,11 +162,7 @@ impl Found {
 
     /// The fields of a whole body, with the protocol's defaults for those that have one.
     pub(super) fn finish(self) -> Result<SubmissionFields, ScanError> {
-        let task_id = self
-            .task_id
-            .filter(|id| !id.is_empty())
-            .or(self.old_task_id)
-            .unwrap_or_default();
+        let task_id = self.task_id.filter(|id| !id.is_empty()).or(self.old_task_id).unwrap_or_default();
         Ok(SubmissionFields {
             task_id,
             results_len: self.results_len.ok_or(ScanError::Missing("results"))?,

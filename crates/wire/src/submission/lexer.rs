@@ -108,9 +108,7 @@ impl SubmissionScanner {
     /// [`ScanError`] at the first byte that cannot belong to an acceptable submission.
     pub fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), ScanError> {
         if self.consumed + chunk.len() as u64 > self.limits.body_bytes_max {
-            return Err(ScanError::BodyTooLarge {
-                bytes_max: self.limits.body_bytes_max,
-            });
+            return Err(ScanError::BodyTooLarge { bytes_max: self.limits.body_bytes_max });
         }
         let mut rest = chunk;
         while let Some(byte) = rest.first().copied() {
@@ -205,18 +203,10 @@ impl SubmissionScanner {
         self.depth += 1;
         self.nesting = self.nesting << 1 | u32::from(object);
         if self.depth == 2 {
-            self.parent = if let Slot::Object(parent) = self.slot {
-                Some(parent)
-            } else {
-                None
-            };
+            self.parent = if let Slot::Object(parent) = self.slot { Some(parent) } else { None };
         }
         self.slot = Slot::Skip;
-        self.state = State::Between(if object {
-            Expected::KeyOrEnd
-        } else {
-            Expected::ValueOrEnd
-        });
+        self.state = State::Between(if object { Expected::KeyOrEnd } else { Expected::ValueOrEnd });
         Ok(())
     }
 
@@ -226,11 +216,7 @@ impl SubmissionScanner {
         }
         self.depth -= 1;
         self.nesting >>= 1;
-        self.state = State::Between(if self.depth == 0 {
-            Expected::Nothing
-        } else {
-            Expected::CommaOrEnd
-        });
+        self.state = State::Between(if self.depth == 0 { Expected::Nothing } else { Expected::CommaOrEnd });
         Ok(())
     }
 
@@ -239,9 +225,9 @@ impl SubmissionScanner {
         let stop = match role {
             // No control character is base64, so the decoder finds those.
             Role::Results => memchr::memchr2(b'"', b'\\', rest),
-            Role::Key | Role::Skip | Role::Text(_) => rest
-                .iter()
-                .position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)),
+            Role::Key | Role::Skip | Role::Text(_) => {
+                rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))
+            }
         };
         let (run, stop) = match stop {
             Some(stop) => (&rest[..stop], Some(rest[stop])),
@@ -314,11 +300,7 @@ impl SubmissionScanner {
             b'r' => b'\r',
             b't' => b'\t',
             b'u' => {
-                self.state = State::Hex {
-                    role,
-                    value: 0,
-                    digits: 0,
-                };
+                self.state = State::Hex { role, value: 0, digits: 0 };
                 return Ok(1);
             }
             _ => return Err(self.malformed("unknown escape")),
@@ -345,11 +327,7 @@ impl SubmissionScanner {
         };
         let value = value << 4 | u16::from(digit);
         if digits < 3 {
-            self.state = State::Hex {
-                role,
-                value,
-                digits: digits + 1,
-            };
+            self.state = State::Hex { role, value, digits: digits + 1 };
             return Ok(1);
         }
         self.state = State::Plain(role);
@@ -423,10 +401,7 @@ impl SubmissionScanner {
 
     fn end_integer(&mut self, part: NumberPart, field: IntegerField) -> Result<(), ScanError> {
         let whole = matches!(part, NumberPart::Zero | NumberPart::Integer);
-        let integer = str::from_utf8(&self.text)
-            .ok()
-            .filter(|_| whole)
-            .and_then(|text| text.parse().ok());
+        let integer = str::from_utf8(&self.text).ok().filter(|_| whole).and_then(|text| text.parse().ok());
         let Some(integer) = integer else {
             return Err(ScanError::WrongType(Slot::Integer(field).name()));
         };
@@ -435,10 +410,7 @@ impl SubmissionScanner {
     }
 
     const fn malformed(&self, reason: &'static str) -> ScanError {
-        ScanError::Malformed {
-            offset: self.consumed,
-            reason,
-        }
+        ScanError::Malformed { offset: self.consumed, reason }
     }
 }
 

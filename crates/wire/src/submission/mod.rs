@@ -27,10 +27,7 @@ pub struct ScanLimits {
 
 impl Default for ScanLimits {
     fn default() -> Self {
-        Self {
-            body_bytes_max: 48 << 20,
-            results_bytes_max: 32 << 20,
-        }
+        Self { body_bytes_max: 48 << 20, results_bytes_max: 32 << 20 }
     }
 }
 

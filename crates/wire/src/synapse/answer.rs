@@ -65,11 +65,7 @@ pub fn parse_submit_results<'a>(
     body: &[u8],
 ) -> Result<(Option<Feedback>, u64, String), AnswerError> {
     let answer: Answer<SubmitResultsAnswer> = Answer::read(status, &lookup, body)?;
-    Ok((
-        answer.fields.feedback,
-        answer.fields.cooldown_until,
-        answer.message,
-    ))
+    Ok((answer.fields.feedback, answer.fields.cooldown_until, answer.message))
 }
 
 struct Answer<Fields> {
@@ -109,9 +105,7 @@ impl<Fields: for<'de> Deserialize<'de>> Answer<Fields> {
         let content_type = text("content-type").unwrap_or_default();
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
         if media_type != "application/json" && !media_type.ends_with("+json") {
-            return Err(AnswerError::Malformed(format!(
-                "unexpected content type {media_type:?}"
-            )));
+            return Err(AnswerError::Malformed(format!("unexpected content type {media_type:?}")));
         }
         let header_status = match text(STATUS_CODE) {
             None => None,
@@ -129,10 +123,7 @@ impl<Fields: for<'de> Deserialize<'de>> Answer<Fields> {
         let code = header_status.or(body.axon.status_code);
         let message = header_message.or(body.axon.status_message).unwrap_or_default();
         match code {
-            Some(200) => Ok(Self {
-                fields: body.fields,
-                message,
-            }),
+            Some(200) => Ok(Self { fields: body.fields, message }),
             Some(status) => Err(AnswerError::Refused { status, message }),
             None => Err(AnswerError::Malformed("the answer has no status code".to_owned())),
         }
@@ -163,10 +154,7 @@ pub(super) fn lax_int<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64,
         }
     };
     if !(0.0..=EXACT_MAX).contains(&float) || float.fract() > 0.0 {
-        return Err(D::Error::invalid_value(
-            Unexpected::Float(float),
-            &"a whole number",
-        ));
+        return Err(D::Error::invalid_value(Unexpected::Float(float), &"a whole number"));
     }
     #[expect(
         clippy::cast_possible_truncation,
@@ -179,15 +167,11 @@ pub(super) fn lax_int<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64,
 /// Reads a float from any number or its text.
 pub(super) fn lax_float<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     match LaxNumber::deserialize(deserializer)? {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a figure for people; Python does the same"
-        )]
+        #[expect(clippy::cast_precision_loss, reason = "a figure for people; Python does the same")]
         LaxNumber::Int(int) => Ok(int as f64),
         LaxNumber::Float(float) => Ok(float),
-        LaxNumber::Text(text) => text
-            .trim()
-            .parse()
-            .map_err(|_| D::Error::invalid_value(Unexpected::Str(&text), &"a number")),
+        LaxNumber::Text(text) => {
+            text.trim().parse().map_err(|_| D::Error::invalid_value(Unexpected::Str(&text), &"a number"))
+        }
     }
 }

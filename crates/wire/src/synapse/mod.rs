@@ -222,11 +222,14 @@ pub fn check_body(body: &[u8], caller: &VerifiedDendrite) -> Result<(), BodyErro
 pub fn refuse(status: u16, message: &str) -> SynapseResponse {
     let message = header_text(message);
     let body = encode(&Refusal { message: &message });
-    SynapseResponse {
-        status,
-        headers: status_headers(status, message),
-        body,
-    }
+    SynapseResponse { status, headers: status_headers(status, message), body }
+}
+
+/// Renders the answer to a synapse that nobody serves here, in bittensor's words.
+pub fn refuse_unknown(name: &str) -> SynapseResponse {
+    let name: String = name.chars().take(64).collect();
+    let served = "['PullTask', 'SubmitResults', 'GetVersion']";
+    refuse(404, &format!("Synapse name '{name}' not found. Available synapses {served}"))
 }
 
 #[derive(Serialize)]
@@ -268,11 +271,7 @@ fn render(
         computed_body_hash: "",
         fields,
     });
-    SynapseResponse {
-        status: 200,
-        headers: status_headers(200, status_message),
-        body,
-    }
+    SynapseResponse { status: 200, headers: status_headers(200, status_message), body }
 }
 
 fn status_headers(status: u16, message: String) -> Vec<(&'static str, String)> {
@@ -286,11 +285,7 @@ fn status_headers(status: u16, message: String) -> Vec<(&'static str, String)> {
 /// Makes a text fit for a header value: visible ASCII and spaces, at most 512 bytes.
 fn header_text(text: &str) -> String {
     let visible = |character: char| {
-        if character.is_ascii_graphic() {
-            character
-        } else {
-            ' '
-        }
+        if character.is_ascii_graphic() { character } else { ' ' }
     };
     text.chars().take(STATUS_MESSAGE_BYTES_MAX).map(visible).collect()
 }

@@ -79,16 +79,7 @@ pub struct DendriteRequest {
 /// Asks `axon` for a task.
 pub fn pull_task(axon: &Axon, signing: &Signing<'_>) -> DendriteRequest {
     let defaults = PullTaskReply::default();
-    build(
-        "PullTask",
-        "/PullTask",
-        PULL_TIMEOUT_SECS,
-        PULL_TASK_SIZE,
-        &[],
-        &defaults,
-        axon,
-        signing,
-    )
+    build("PullTask", "/PullTask", PULL_TIMEOUT_SECS, PULL_TASK_SIZE, &[], &defaults, axon, signing)
 }
 
 /// Hands `submission` in to `axon`, with the licence consent signed.
@@ -119,29 +110,13 @@ pub fn submit_results(axon: &Axon, signing: &Signing<'_>, submission: &Submissio
         ("bt_header_input_obj_submit_time", "MA=="),
         ("bt_header_input_obj_signature", "IiI="),
     ];
-    let results_size = if results.is_empty() {
-        0
-    } else {
-        TEXT_SIZE + results.len() as u64
-    };
+    let results_size = if results.is_empty() { 0 } else { TEXT_SIZE + results.len() as u64 };
     let size = SUBMIT_RESULTS_SIZE + results_size;
     let timeout = submission.timeout_secs;
-    build(
-        "SubmitResults",
-        "/SubmitResults",
-        timeout,
-        size,
-        &required,
-        &fields,
-        axon,
-        signing,
-    )
+    build("SubmitResults", "/SubmitResults", timeout, size, &required, &fields, axon, signing)
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the parts of one request, told apart by type"
-)]
+#[expect(clippy::too_many_arguments, reason = "the parts of one request, told apart by type")]
 fn build(
     name: &'static str,
     path: &'static str,
@@ -189,13 +164,13 @@ fn build(
         (names::TIMEOUT, format!("{timeout_secs:?}")),
         (names::AXON_IP, axon.ip.clone()),
         (names::AXON_PORT, axon.port.to_string()),
-        (names::AXON_HOTKEY, axon_hotkey.clone()),
+        (names::AXON_HOTKEY, axon_hotkey),
         (names::DENDRITE_IP, signing.ip.to_owned()),
         (names::DENDRITE_VERSION, VERSION.to_string()),
         (names::DENDRITE_NONCE, signing.nonce.to_string()),
         (names::DENDRITE_UUID, signing.uuid.to_owned()),
-        (names::DENDRITE_HOTKEY, hotkey.clone()),
-        (names::DENDRITE_SIGNATURE, signature.clone()),
+        (names::DENDRITE_HOTKEY, hotkey),
+        (names::DENDRITE_SIGNATURE, signature),
     ];
     headers.extend(required.iter().map(|(name, value)| (*name, (*value).to_owned())));
     headers.extend([

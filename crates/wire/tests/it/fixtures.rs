@@ -31,12 +31,8 @@ pub(crate) fn miner() -> Hotkey {
 /// A signing key of the recordings.
 pub(crate) fn keypair(name: &str) -> Option<Keypair> {
     let keys = load("test-keys.json")?;
-    let seed = keys["keys"][name]["mini_secret_seed_hex"]
-        .as_str()
-        .unwrap()
-        .strip_prefix("0x")
-        .unwrap()
-        .to_owned();
+    let seed =
+        keys["keys"][name]["mini_secret_seed_hex"].as_str().unwrap().strip_prefix("0x").unwrap().to_owned();
     Some(Keypair::from_mini_secret(&bytes(&seed)))
 }
 
@@ -55,13 +51,8 @@ impl Headers {
     /// From a list of pairs.
     pub(crate) fn from_pairs(pairs: &Value) -> Self {
         let pair = |pair: &Value| {
-            let [name, value] = pair.as_array().unwrap().as_slice() else {
-                panic!("not a pair: {pair}")
-            };
-            (
-                name.as_str().unwrap().to_lowercase(),
-                value.as_str().unwrap().to_owned(),
-            )
+            let [name, value] = pair.as_array().unwrap().as_slice() else { panic!("not a pair: {pair}") };
+            (name.as_str().unwrap().to_lowercase(), value.as_str().unwrap().to_owned())
         };
         Self(pairs.as_array().unwrap().iter().map(pair).collect())
     }
@@ -72,21 +63,12 @@ impl Headers {
             let (name, value) = line.split_once(':').unwrap();
             (name.to_lowercase(), value.trim().to_owned())
         };
-        Self(
-            head.lines()
-                .skip(1)
-                .filter(|line| !line.is_empty())
-                .map(pair)
-                .collect(),
-        )
+        Self(head.lines().skip(1).filter(|line| !line.is_empty()).map(pair).collect())
     }
 
     /// The value of a header by its lower-case name.
     pub(crate) fn get(&self, name: &str) -> Option<&[u8]> {
-        self.0
-            .iter()
-            .find(|header| header.0 == name)
-            .map(|header| header.1.as_bytes())
+        self.0.iter().find(|header| header.0 == name).map(|header| header.1.as_bytes())
     }
 
     /// The value of a header as text.

@@ -24,12 +24,7 @@ fn verify(headers: &Headers, age_ms: i64) -> Result<VerifiedDendrite, HeaderErro
 #[test]
 fn every_recorded_request_verifies() {
     for version in VERSIONS {
-        for kind in [
-            "pull",
-            "submit-request-text",
-            "submit-request-empty",
-            "submit-request-image",
-        ] {
+        for kind in ["pull", "submit-request-text", "submit-request-empty", "submit-request-image"] {
             let name = if kind == "pull" { "pull-request" } else { kind };
             let Some(recording) = load(&format!("{name}-bt{version}.json")) else {
                 return;
@@ -38,10 +33,7 @@ fn every_recorded_request_verifies() {
             let verified = verify(&headers, 1).unwrap_or_else(|error| panic!("{name} {version}: {error}"));
             assert_eq!(verified.hotkey(), miner());
             assert_eq!(verified.uuid(), headers.text("bt_header_dendrite_uuid"));
-            assert_eq!(
-                verified.nonce().to_string(),
-                headers.text("bt_header_dendrite_nonce")
-            );
+            assert_eq!(verified.nonce().to_string(), headers.text("bt_header_dendrite_nonce"));
             let timeout = if kind == "pull" { 12.0 } else { 30.0 };
             assert!((verified.timeout_secs() - timeout).abs() < f64::EPSILON);
 
@@ -58,25 +50,10 @@ fn check_consent(recording: &Value) {
     let time = body["submit_time"].as_i64().unwrap();
     let signature = body["signature"].as_str().unwrap();
     let message = submit_message(time, prompt, &validator(), &miner());
-    assert_eq!(
-        str::from_utf8(&message).unwrap(),
-        recording["expected"]["submit_message"].as_str().unwrap()
-    );
+    assert_eq!(str::from_utf8(&message).unwrap(), recording["expected"]["submit_message"].as_str().unwrap());
     assert!(verify_submission(prompt, time, signature, &validator(), &miner()));
-    assert!(!verify_submission(
-        "another prompt",
-        time,
-        signature,
-        &validator(),
-        &miner()
-    ));
-    assert!(!verify_submission(
-        prompt,
-        time + 1,
-        signature,
-        &validator(),
-        &miner()
-    ));
+    assert!(!verify_submission("another prompt", time, signature, &validator(), &miner()));
+    assert!(!verify_submission(prompt, time + 1, signature, &validator(), &miner()));
     assert!(!verify_submission(prompt, time, signature, &miner(), &miner()));
 }
 
@@ -116,16 +93,8 @@ const HAND_MADE: [(&str, i64, Expected); 38] = [
     // The original fails without the empty announcements of required fields, which carry nothing.
     ("raw_submit_header_input_obj_missing", 10, Accepted),
     ("raw_bad_signature", 10, Refused(401, "Signature mismatch")),
-    (
-        "raw_wrong_receiver_signed",
-        10,
-        Refused(401, "Signature mismatch"),
-    ),
-    (
-        "raw_sig_not_hex",
-        10,
-        Refused(401, "Invalid signature format. Expected hex string."),
-    ),
+    ("raw_wrong_receiver_signed", 10, Refused(401, "Signature mismatch")),
+    ("raw_sig_not_hex", 10, Refused(401, "Invalid signature format. Expected hex string.")),
     // The original up to 9.12 lets the next two pass.
     ("raw_sig_empty_string", 10, Refused(401, "Missing Signature")),
     ("raw_sig_missing", 10, Refused(401, "Missing Signature")),
@@ -145,10 +114,7 @@ const HAND_MADE: [(&str, i64, Expected); 38] = [
     (
         "raw_nonce_16.5s_old_timeout12",
         16_500,
-        Refused(
-            401,
-            "Nonce is too old: acceptable delta is 16.00 seconds but request was 16.50 seconds old",
-        ),
+        Refused(401, "Nonce is too old: acceptable delta is 16.00 seconds but request was 16.50 seconds old"),
     ),
     // The original lets the next four pass.
     (
@@ -184,43 +150,15 @@ const HAND_MADE: [(&str, i64, Expected); 38] = [
         ),
     ),
     ("raw_nonce_missing", 0, Refused(401, "Missing Nonce")),
-    (
-        "raw_nonce_not_int",
-        0,
-        Refused(400, "Nonce is not a number of nanoseconds"),
-    ),
+    ("raw_nonce_not_int", 0, Refused(400, "Nonce is not a number of nanoseconds")),
     // The original lets it pass, as its signer wrote Python's `None` for the uuid as the server does.
     ("raw_uuid_missing_signed_None", 10, Refused(401, "Missing UUID")),
-    (
-        "raw_hotkey_missing",
-        10,
-        Refused(401, "No SS58 formatted address or public key provided."),
-    ),
-    (
-        "raw_hotkey_garbage",
-        10,
-        Refused(401, "Invalid SS58 address: not the base58 text of 35 bytes"),
-    ),
-    (
-        "raw_get_root",
-        0,
-        Refused(401, "No SS58 formatted address or public key provided."),
-    ),
-    (
-        "raw_hyphen_headers",
-        10,
-        Refused(401, "No SS58 formatted address or public key provided."),
-    ),
-    (
-        "raw_body_hash_header_wrong_but_signed",
-        10,
-        Refused(401, "Body hash mismatch"),
-    ),
-    (
-        "raw_body_hash_header_missing",
-        10,
-        Refused(401, "Body hash mismatch"),
-    ),
+    ("raw_hotkey_missing", 10, Refused(401, "No SS58 formatted address or public key provided.")),
+    ("raw_hotkey_garbage", 10, Refused(401, "Invalid SS58 address: not the base58 text of 35 bytes")),
+    ("raw_get_root", 0, Refused(401, "No SS58 formatted address or public key provided.")),
+    ("raw_hyphen_headers", 10, Refused(401, "No SS58 formatted address or public key provided.")),
+    ("raw_body_hash_header_wrong_but_signed", 10, Refused(401, "Body hash mismatch")),
+    ("raw_body_hash_header_missing", 10, Refused(401, "Body hash mismatch")),
 ];
 
 #[test]
@@ -232,21 +170,15 @@ fn au_1_au_2_every_hand_made_request_gets_its_answer() {
         let cases = recording["cases"].as_object().unwrap();
         let mut walked = 0;
         for (name, case) in cases.iter().filter(|(name, _)| name.starts_with("raw_")) {
-            let (_, age_ms, expected) = HAND_MADE
-                .iter()
-                .find(|row| row.0 == name)
-                .unwrap_or_else(|| panic!("{name} has no row"));
+            let (_, age_ms, expected) =
+                HAND_MADE.iter().find(|row| row.0 == name).unwrap_or_else(|| panic!("{name} has no row"));
             let headers = Headers::from_head(case["request_head"].as_str().unwrap());
             let answer = verify(&headers, *age_ms);
             match (expected, answer) {
                 (Accepted, Ok(verified)) => assert_eq!(verified.hotkey(), miner(), "{name}"),
                 (Refused(status, message), Err(error)) => {
                     assert_eq!(error.status(), *status, "{name}");
-                    assert_eq!(
-                        error.to_string(),
-                        format!("Not Verified with error: {message}"),
-                        "{name}"
-                    );
+                    assert_eq!(error.to_string(), format!("Not Verified with error: {message}"), "{name}");
                 }
                 (expected, answer) => panic!("{version} {name}: expected {expected:?}, got {answer:?}"),
             }
@@ -292,14 +224,8 @@ fn sr25519_vectors_verify() {
             let Some(signature) = vector[field].as_str() else {
                 continue;
             };
-            assert!(
-                sr25519::verify(&signer, &message, &bytes(signature)),
-                "{text} {field}"
-            );
-            assert!(
-                !sr25519::verify(&validator(), &message, &bytes(signature)),
-                "{text} {field}"
-            );
+            assert!(sr25519::verify(&signer, &message, &bytes(signature)), "{text} {field}");
+            assert!(!sr25519::verify(&validator(), &message, &bytes(signature)), "{text} {field}");
         }
     }
 }
@@ -312,11 +238,7 @@ fn mini_secrets_expand_to_the_wallets_keys() {
     for (name, key) in keys["keys"].as_object().unwrap() {
         let pair = keypair(name).unwrap();
         let address = key["ss58"].as_str().unwrap();
-        assert_eq!(
-            pair.hotkey().0,
-            bytes(key["public_key_hex"].as_str().unwrap()),
-            "{name}"
-        );
+        assert_eq!(pair.hotkey().0, bytes(key["public_key_hex"].as_str().unwrap()), "{name}");
         assert_eq!(ss58::encode(&pair.hotkey()), address);
         assert_eq!(ss58::decode(address), Ok(pair.hotkey()));
     }

@@ -11,11 +11,7 @@ use crate::fixtures::load;
 
 /// Scans a body cut at `cuts` (taken modulo its length).
 fn scan_cut(body: &[u8], cuts: &[usize]) -> Result<(SubmissionFields, Vec<u8>), ScanError> {
-    let mut cuts: Vec<usize> = cuts
-        .iter()
-        .map(|cut| cut % (body.len() + 1))
-        .chain([0, body.len()])
-        .collect();
+    let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (body.len() + 1)).chain([0, body.len()]).collect();
     cuts.sort_unstable();
     let mut scanner = SubmissionScanner::new(ScanLimits::default());
     let mut results = Vec::new();
@@ -53,22 +49,13 @@ fn every_recorded_submission_scans() {
             let (fields, results) = scan(body).unwrap();
             let parsed: Value = serde_json::from_str(body).unwrap();
             assert_eq!(fields.task_id, parsed["task_id"].as_str().unwrap());
-            assert_eq!(
-                results,
-                STANDARD.decode(parsed["results"].as_str().unwrap()).unwrap()
-            );
+            assert_eq!(results, STANDARD.decode(parsed["results"].as_str().unwrap()).unwrap());
             assert_eq!(fields.results_len, results.len() as u64);
             assert_eq!(fields.is_empty(), kind == "empty");
             assert_eq!(fields.submit_time, parsed["submit_time"].as_i64().unwrap());
             assert_eq!(fields.signature, parsed["signature"].as_str().unwrap());
-            assert_eq!(
-                (fields.data_format.as_str(), fields.data_ver, fields.compression),
-                ("ply", 0, 2)
-            );
-            assert_eq!(
-                fields.body_hotkey.as_deref(),
-                parsed["dendrite"]["hotkey"].as_str()
-            );
+            assert_eq!((fields.data_format.as_str(), fields.data_ver, fields.compression), ("ply", 0, 2));
+            assert_eq!(fields.body_hotkey.as_deref(), parsed["dendrite"]["hotkey"].as_str());
         }
     }
 }
@@ -83,9 +70,8 @@ fn the_deprecated_task_gives_its_id_only_to_an_empty_one() {
     assert_eq!(scan(body("")).unwrap().0.task_id, "old");
     assert_eq!(scan(body(r#""task_id":"","#)).unwrap().0.task_id, "old");
     assert_eq!(scan(body(r#""task_id":"new","#)).unwrap().0.task_id, "new");
-    let bare = scan(r#"{"task":null,"results":"","submit_time":1,"signature":"","id":"x","hotkey":"y"}"#)
-        .unwrap()
-        .0;
+    let bare =
+        scan(r#"{"task":null,"results":"","submit_time":1,"signature":"","id":"x","hotkey":"y"}"#).unwrap().0;
     assert_eq!((bare.task_id.as_str(), bare.body_hotkey), ("", None));
 }
 
@@ -93,10 +79,7 @@ fn the_deprecated_task_gives_its_id_only_to_an_empty_one() {
 fn escapes_are_read_wherever_they_stand() {
     let body = r#" {"r\u0065sults":"\/\/\u0041=","submit_time" : -0 ,"signature":"a\n\u00e9\ud83e\udd16\"","task_id":"\/"} "#;
     let (fields, results) = scan(body).unwrap();
-    assert_eq!(
-        results,
-        STANDARD.decode("//A8").map(|bytes| bytes[..2].to_vec()).unwrap()
-    );
+    assert_eq!(results, STANDARD.decode("//A8").map(|bytes| bytes[..2].to_vec()).unwrap());
     assert_eq!(fields.signature, "a\né🤖\"");
     assert_eq!((fields.submit_time, fields.task_id.as_str()), (0, "/"));
 }
@@ -142,17 +125,11 @@ fn in_1_malformed_json_is_refused() {
         r#""a":[1 2]"#,
     ] {
         let refused = scan(with(extra));
-        assert!(
-            matches!(refused, Err(ScanError::Malformed { .. })),
-            "{extra}: {refused:?}"
-        );
+        assert!(matches!(refused, Err(ScanError::Malformed { .. })), "{extra}: {refused:?}");
     }
-    for extra in [
-        r#""a":-0.5e+10"#,
-        r#""a":[[],{},[1,"]"]]"#,
-        r#""a":{"results":"*","x":[{}]}"#,
-        r#""":null"#,
-    ] {
+    for extra in
+        [r#""a":-0.5e+10"#, r#""a":[[],{},[1,"]"]]"#, r#""a":{"results":"*","x":[{}]}"#, r#""":null"#]
+    {
         assert!(scan(with(extra)).is_ok(), "{extra}");
     }
     for body in ["[]", "1", "null", "\u{feff}{}", r#""x""#, "{}{}", "{} x"] {
@@ -160,32 +137,15 @@ fn in_1_malformed_json_is_refused() {
     }
     let good = with(r#""a":1"#);
     for length in 0..good.len() {
-        assert_eq!(
-            scan(&good[..length]),
-            Err(ScanError::Truncated),
-            "{}",
-            &good[..length]
-        );
+        assert_eq!(scan(&good[..length]), Err(ScanError::Truncated), "{}", &good[..length]);
     }
 }
 
 #[test]
 fn each_field_has_its_type_and_comes_once() {
-    let known = [
-        "task_id",
-        "results",
-        "data_format",
-        "data_ver",
-        "compression",
-        "submit_time",
-        "signature",
-    ];
+    let known = ["task_id", "results", "data_format", "data_ver", "compression", "submit_time", "signature"];
     for name in known {
-        let wrong = if matches!(name, "data_ver" | "compression" | "submit_time") {
-            r#""1""#
-        } else {
-            "1"
-        };
+        let wrong = if matches!(name, "data_ver" | "compression" | "submit_time") { r#""1""# } else { "1" };
         for value in [wrong, "null", "[]", "{}", "true"] {
             let body = format!(r#"{{"{name}":{value}}}"#);
             assert_eq!(scan(&body), Err(ScanError::WrongType(name)), "{body}");
@@ -195,22 +155,13 @@ fn each_field_has_its_type_and_comes_once() {
         let body = format!(r#"{{"submit_time":{value}}}"#);
         assert_eq!(scan(&body), Err(ScanError::WrongType("submit_time")), "{body}");
     }
-    assert_eq!(
-        scan(with(r#""results":"""#)),
-        Err(ScanError::Duplicate("results"))
-    );
-    assert_eq!(
-        scan(with(r#""s\u0069gnature":"""#)),
-        Err(ScanError::Duplicate("signature"))
-    );
+    assert_eq!(scan(with(r#""results":"""#)), Err(ScanError::Duplicate("results")));
+    assert_eq!(scan(with(r#""s\u0069gnature":"""#)), Err(ScanError::Duplicate("signature")));
     assert_eq!(
         scan(with(r#""dendrite":{"hotkey":"a","hotkey":"b"}"#)),
         Err(ScanError::Duplicate("dendrite.hotkey"))
     );
-    assert_eq!(
-        scan(with(r#""task":{"id":"a"},"task":{"id":"b"}"#)),
-        Err(ScanError::Duplicate("task"))
-    );
+    assert_eq!(scan(with(r#""task":{"id":"a"},"task":{"id":"b"}"#)), Err(ScanError::Duplicate("task")));
     for name in ["results", "submit_time", "signature"] {
         let body = with(r#""a":1"#).replace(name, "other");
         assert_eq!(scan(&body), Err(ScanError::Missing(name)), "{body}");
@@ -226,12 +177,7 @@ fn results_are_strict_base64() {
         let body = format!(r#"{{"results":"{text}","submit_time":1,"signature":""}}"#);
         assert_eq!(scan(&body), Err(ScanError::InvalidResults), "{text}");
     }
-    for (text, bytes) in [
-        ("", vec![]),
-        ("AA==", vec![0]),
-        ("AAA=", vec![0, 0]),
-        ("////", vec![255; 3]),
-    ] {
+    for (text, bytes) in [("", vec![]), ("AA==", vec![0]), ("AAA=", vec![0, 0]), ("////", vec![255; 3])] {
         let body = format!(r#"{{"results":"{text}","submit_time":1,"signature":""}}"#);
         assert_eq!(scan(&body).unwrap().1, bytes, "{text}");
     }
@@ -239,39 +185,22 @@ fn results_are_strict_base64() {
 
 #[test]
 fn in_1_bounds_hold_at_their_edges() {
-    let limits = ScanLimits {
-        body_bytes_max: 200,
-        results_bytes_max: 6,
-    };
+    let limits = ScanLimits { body_bytes_max: 200, results_bytes_max: 6 };
     let scan = |body: &str| {
         let mut scanner = SubmissionScanner::new(limits);
-        body.as_bytes()
-            .chunks(7)
-            .try_for_each(|chunk| scanner.push(chunk, &mut Vec::new()))?;
+        body.as_bytes().chunks(7).try_for_each(|chunk| scanner.push(chunk, &mut Vec::new()))?;
         scanner.finish()
     };
     let results = |text: &str| format!(r#"{{"results":"{text}","submit_time":1,"signature":""}}"#);
     assert_eq!(scan(&results("AAAAAAAA")).unwrap().results_len, 6);
-    assert_eq!(
-        scan(&results("AAAAAAAAAA==")),
-        Err(ScanError::ResultsTooLarge { bytes_max: 6 })
-    );
+    assert_eq!(scan(&results("AAAAAAAAAA==")), Err(ScanError::ResultsTooLarge { bytes_max: 6 }));
     let padded = |length: usize| format!("{:<length$}", results(""));
     assert!(scan(&padded(200)).is_ok());
-    assert_eq!(
-        scan(&padded(201)),
-        Err(ScanError::BodyTooLarge { bytes_max: 200 })
-    );
+    assert_eq!(scan(&padded(201)), Err(ScanError::BodyTooLarge { bytes_max: 200 }));
     assert_eq!(ScanError::BodyTooLarge { bytes_max: 200 }.status(), 413);
 
     let scan = |body: String| scan_cut(body.as_bytes(), &[]);
-    let nested = |depth: usize| {
-        with(&format!(
-            r#""a":{}{}"#,
-            "[".repeat(depth - 1),
-            "]".repeat(depth - 1)
-        ))
-    };
+    let nested = |depth: usize| with(&format!(r#""a":{}{}"#, "[".repeat(depth - 1), "]".repeat(depth - 1)));
     assert!(scan(nested(32)).is_ok());
     assert_eq!(scan(nested(33)), Err(ScanError::TooDeep));
     for (name, bytes_max) in [("task_id", 64), ("data_format", 32)] {
@@ -279,10 +208,7 @@ fn in_1_bounds_hold_at_their_edges() {
         let long = scan(with(&format!(r#""{name}":"{}""#, "x".repeat(bytes_max + 1))));
         assert_eq!(long, Err(ScanError::TooLong(name)));
     }
-    assert_eq!(
-        scan(with(&format!(r#""data_ver":{}"#, "1".repeat(21)))),
-        Err(ScanError::TooLong("data_ver"))
-    );
+    assert_eq!(scan(with(&format!(r#""data_ver":{}"#, "1".repeat(21)))), Err(ScanError::TooLong("data_ver")));
     assert!(scan(with(&format!(r#""{}":1"#, "signature".repeat(100)))).is_ok());
     assert!(scan(with(&format!(r#""a":"{}""#, "x".repeat(100_000)))).is_ok());
 }
@@ -324,7 +250,11 @@ const fn two() -> i64 {
 }
 
 fn parse_whole(body: &[u8]) -> Option<(SubmissionFields, Vec<u8>)> {
-    let _: Value = serde_json::from_slice(body).ok()?;
+    // Unlike the parse into fields, this one looks into what is skipped; but it also wants numbers to fit a float.
+    match serde_json::from_slice::<Value>(body) {
+        Err(error) if !error.to_string().starts_with("number out of range") => return None,
+        Ok(_) | Err(_) => {}
+    }
     let whole: Whole = serde_json::from_slice(body).ok()?;
     let results = STANDARD.decode(&whole.results).ok()?;
     let task_id = if whole.task_id.is_empty() {
@@ -376,35 +306,27 @@ fn any_body() -> impl Strategy<Value = String> {
         prop::option::of(any::<i64>()),
         prop::collection::vec(("[a-z]{1,20}", any_json()), 0..4),
     );
-    let pairs = fields.prop_map(
-        |(task, task_id, results, time, signature, dendrite, compression, more)| {
-            let mut pairs: Vec<(String, Value)> = vec![
-                ("results".into(), STANDARD.encode(results).into()),
-                ("submit_time".into(), time.into()),
-                ("signature".into(), signature.into()),
-                ("task".into(), task.into()),
-                ("dendrite".into(), dendrite.into()),
-            ];
-            pairs.extend(task_id.map(|id| ("task_id".into(), id.into())));
-            pairs.extend(compression.map(|number| ("compression".into(), number.into())));
-            let names: Vec<String> = pairs.iter().map(|pair| pair.0.clone()).collect();
-            pairs.extend(more.into_iter().filter(|(name, _)| !names.contains(name)));
-            pairs
-        },
-    );
+    let pairs = fields.prop_map(|(task, task_id, results, time, signature, dendrite, compression, more)| {
+        let mut pairs: Vec<(String, Value)> = vec![
+            ("results".into(), STANDARD.encode(results).into()),
+            ("submit_time".into(), time.into()),
+            ("signature".into(), signature.into()),
+            ("task".into(), task.into()),
+            ("dendrite".into(), dendrite.into()),
+        ];
+        pairs.extend(task_id.map(|id| ("task_id".into(), id.into())));
+        pairs.extend(compression.map(|number| ("compression".into(), number.into())));
+        let names: Vec<String> = pairs.iter().map(|pair| pair.0.clone()).collect();
+        pairs.extend(more.into_iter().filter(|(name, _)| !names.contains(name)));
+        pairs
+    });
     (pairs.prop_shuffle(), 0..4_u8).prop_map(|(pairs, style)| {
         let write = |value: &Value| {
-            if style == 1 {
-                serde_json::to_string_pretty(value)
-            } else {
-                serde_json::to_string(value)
-            }
-            .unwrap()
+            if style == 1 { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) }
+                .unwrap()
         };
-        let members: Vec<String> = pairs
-            .iter()
-            .map(|(name, value)| format!("{} : {}", write(&json!(name)), write(value)))
-            .collect();
+        let members: Vec<String> =
+            pairs.iter().map(|(name, value)| format!("{} : {}", write(&json!(name)), write(value))).collect();
         let body = format!("{{{}}}", members.join(" ,\r\n"));
         match style {
             2 => python_escaped(&body),
@@ -421,11 +343,7 @@ fn python_escaped(body: &str) -> String {
         if character.is_ascii() {
             return character.to_string();
         }
-        character
-            .encode_utf16(&mut units)
-            .iter()
-            .map(|unit| format!("\\u{unit:04x}"))
-            .collect()
+        character.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect()
     };
     body.chars().map(escape).collect()
 }

@@ -14,45 +14,21 @@ use crate::fixtures::{Headers, keypair, load, validator};
 const NONCE: u64 = 1_800_000_000_000_000_000;
 
 fn axon(miner: &Keypair) -> Axon {
-    Axon {
-        ip: "192.0.2.1".into(),
-        port: 4443,
-        hotkey: miner.hotkey(),
-    }
+    Axon { ip: "192.0.2.1".into(), port: 4443, hotkey: miner.hotkey() }
 }
 
 fn signing(keypair: &Keypair) -> Signing<'_> {
-    Signing {
-        keypair,
-        ip: "203.0.113.7",
-        nonce: NONCE,
-        uuid: "a-uuid",
-        randomness: [3; 32],
-    }
+    Signing { keypair, ip: "203.0.113.7", nonce: NONCE, uuid: "a-uuid", randomness: [3; 32] }
 }
 
 /// A request of our own miner, verified.
 fn caller() -> VerifiedDendrite {
-    let (miner, validator) = (
-        Keypair::from_mini_secret(&[1; 32]),
-        Keypair::from_mini_secret(&[2; 32]),
-    );
+    let (miner, validator) = (Keypair::from_mini_secret(&[1; 32]), Keypair::from_mini_secret(&[2; 32]));
     let request = synapse::pull_task(&axon(&validator), &signing(&miner));
-    let find = |name: &str| {
-        request
-            .headers
-            .iter()
-            .find(|header| header.0 == name)
-            .map(|header| header.1.as_bytes())
-    };
+    let find =
+        |name: &str| request.headers.iter().find(|header| header.0 == name).map(|header| header.1.as_bytes());
     let headers = DendriteHeaders::parse(find).unwrap();
-    headers
-        .verify(
-            &validator.hotkey(),
-            UnixMs(NONCE / 1_000_000),
-            &NonceWindow::default(),
-        )
-        .unwrap()
+    headers.verify(&validator.hotkey(), UnixMs(NONCE / 1_000_000), &NonceWindow::default()).unwrap()
 }
 
 fn body_of(response: &SynapseResponse) -> Value {
@@ -60,13 +36,7 @@ fn body_of(response: &SynapseResponse) -> Value {
 }
 
 fn find<'a>(response: &'a SynapseResponse) -> impl Fn(&str) -> Option<&'a [u8]> {
-    |name| {
-        response
-            .headers
-            .iter()
-            .find(|header| header.0 == name)
-            .map(|header| header.1.as_bytes())
-    }
+    |name| response.headers.iter().find(|header| header.0 == name).map(|header| header.1.as_bytes())
 }
 
 fn robot() -> ProtocolTask {
@@ -79,11 +49,7 @@ fn robot() -> ProtocolTask {
 
 #[test]
 fn an_answer_has_all_that_any_client_version_needs() {
-    let reply = PullTaskReply {
-        task: Some(robot()),
-        throttle_period: 30,
-        ..PullTaskReply::default()
-    };
+    let reply = PullTaskReply { task: Some(robot()), throttle_period: 30, ..PullTaskReply::default() };
     let response = reply.render(&caller(), SUCCESS);
     assert_eq!(response.status, 200);
     let headers = [
@@ -91,10 +57,7 @@ fn an_answer_has_all_that_any_client_version_needs() {
         ("bt_header_axon_status_code", "200"),
         ("bt_header_axon_status_message", "Success"),
     ];
-    assert_eq!(
-        response.headers,
-        headers.map(|(name, value)| (name, value.to_owned()))
-    );
+    assert_eq!(response.headers, headers.map(|(name, value)| (name, value.to_owned())));
     let caller = caller();
     let expected = json!({
         "name": "PullTask", "timeout": 12.0, "total_size": 0, "header_size": 0,
@@ -117,17 +80,10 @@ fn an_answer_has_all_that_any_client_version_needs() {
 
 #[test]
 fn a_submission_answer_strips_what_was_submitted_and_has_no_null_feedback() {
-    let feedback = Feedback {
-        task_fidelity_score: f64::NAN,
-        current_duel_rating: 1500.0,
-        ..Feedback::default()
-    };
-    let reply = SubmitResultsReply {
-        task_id: "id".into(),
-        submit_time: 17,
-        feedback,
-        cooldown_until: 1_900_000_000,
-    };
+    let feedback =
+        Feedback { task_fidelity_score: f64::NAN, current_duel_rating: 1500.0, ..Feedback::default() };
+    let reply =
+        SubmitResultsReply { task_id: "id".into(), submit_time: 17, feedback, cooldown_until: 1_900_000_000 };
     let body = body_of(&reply.render(&caller(), "Success; verdict pending"));
     assert_eq!(
         (&body["results"], &body["submit_time"], &body["signature"]),
@@ -150,17 +106,10 @@ fn our_bodies_have_the_keys_of_the_originals_in_their_order() {
         let body: Value = serde_json::from_str(body).unwrap();
         body.as_object().unwrap().keys().cloned().collect()
     };
-    let original = |case: &str| {
-        recording["cases"][case]["exchange"]["response"]["body"]
-            .as_str()
-            .unwrap()
-            .to_owned()
-    };
+    let original =
+        |case: &str| recording["cases"][case]["exchange"]["response"]["body"].as_str().unwrap().to_owned();
     let pull = PullTaskReply::default().render(&caller(), SUCCESS);
-    assert_eq!(
-        keys(str::from_utf8(&pull.body).unwrap()),
-        keys(&original("pull_cooldown"))
-    );
+    assert_eq!(keys(str::from_utf8(&pull.body).unwrap()), keys(&original("pull_cooldown")));
     let reply = SubmitResultsReply {
         task_id: String::new(),
         submit_time: 0,
@@ -168,14 +117,8 @@ fn our_bodies_have_the_keys_of_the_originals_in_their_order() {
         cooldown_until: 0,
     };
     let submit = reply.render(&caller(), SUCCESS);
-    assert_eq!(
-        keys(str::from_utf8(&submit.body).unwrap()),
-        keys(&original("submit_ok"))
-    );
-    let version = GetVersionReply {
-        version: synapse::ORIGINAL_VERSION,
-        validation_version: "v".into(),
-    };
+    assert_eq!(keys(str::from_utf8(&submit.body).unwrap()), keys(&original("submit_ok")));
+    let version = GetVersionReply { version: synapse::ORIGINAL_VERSION, validation_version: "v".into() };
     assert_eq!(body_of(&version.render(&caller()))["version"], 45);
 }
 
@@ -184,36 +127,15 @@ fn au_1_a_body_names_nobody_else_than_its_headers() {
     let caller = caller();
     let named = |hotkey: &str| format!(r#"{{"dendrite":{{"hotkey":"{hotkey}","x":1}},"y":2}}"#);
     let own = sn17_wire::ss58::encode(&caller.hotkey());
-    for body in [
-        "{}",
-        r#"{"dendrite":{}}"#,
-        r#"{"dendrite":{"hotkey":null}}"#,
-        &named(&own),
-    ] {
+    for body in ["{}", r#"{"dendrite":{}}"#, r#"{"dendrite":{"hotkey":null}}"#, &named(&own)] {
         assert_eq!(synapse::check_body(body.as_bytes(), &caller), Ok(()), "{body}");
     }
     for hotkey in [sn17_wire::ss58::encode(&caller.validator()).as_str(), "", "x"] {
         let refused = synapse::check_body(named(hotkey).as_bytes(), &caller).unwrap_err();
-        assert_eq!(
-            (refused.status(), &refused),
-            (401, &BodyError::Hotkey(HeaderError::ForeignBodyHotkey))
-        );
+        assert_eq!((refused.status(), &refused), (401, &BodyError::Hotkey(HeaderError::ForeignBodyHotkey)));
     }
-    for body in [
-        "",
-        "not json",
-        "1",
-        r#"{"dendrite":1}"#,
-        r#"{"a":NaN}"#,
-        r#"{"a":1"#,
-    ] {
-        assert_eq!(
-            synapse::check_body(body.as_bytes(), &caller)
-                .unwrap_err()
-                .status(),
-            400,
-            "{body}"
-        );
+    for body in ["", "not json", "1", r#"{"dendrite":1}"#, r#"{"a":NaN}"#, r#"{"a":1"#] {
+        assert_eq!(synapse::check_body(body.as_bytes(), &caller).unwrap_err().status(), 400, "{body}");
     }
 }
 
@@ -222,16 +144,18 @@ fn a_refusal_is_an_object_with_a_message_and_a_short_plain_header() {
     let refused = synapse::refuse(429, &format!("too\r\nmany é{}", "x".repeat(10_000)));
     assert_eq!(refused.status, 429);
     let message = body_of(&refused)["message"].as_str().unwrap().to_owned();
-    assert!(
-        message.starts_with("too  many  xxx") && message.len() == 512,
-        "{message}"
-    );
-    assert_eq!(
-        find(&refused)("bt_header_axon_status_message"),
-        Some(message.as_bytes())
-    );
+    assert!(message.starts_with("too  many  xxx") && message.len() == 512, "{message}");
+    assert_eq!(find(&refused)("bt_header_axon_status_message"), Some(message.as_bytes()));
     let parsed = synapse::parse_pull_task(429, find(&refused), &refused.body);
     assert_eq!(parsed, Err(AnswerError::Refused { status: 429, message }));
+}
+
+#[test]
+fn an_unknown_synapse_is_named_in_the_refusal() {
+    let refused = synapse::refuse_unknown("Nope");
+    let text =
+        "Synapse name 'Nope' not found. Available synapses ['PullTask', 'SubmitResults', 'GetVersion']";
+    assert_eq!((refused.status, &body_of(&refused)), (404, &json!({"message": text})));
 }
 
 #[test]
@@ -254,12 +178,8 @@ fn our_miner_reads_our_answers() {
         current_duel_rating: 1512.25,
         current_miner_reward: 71_075.75,
     };
-    let reply = SubmitResultsReply {
-        task_id: "id".into(),
-        submit_time: 17,
-        feedback,
-        cooldown_until: 1_900_000_000,
-    };
+    let reply =
+        SubmitResultsReply { task_id: "id".into(), submit_time: 17, feedback, cooldown_until: 1_900_000_000 };
     let response = reply.render(&caller(), SUCCESS);
     let read = synapse::parse_submit_results(200, find(&response), &response.body);
     assert_eq!(read, Ok((Some(feedback), 1_900_000_000, SUCCESS.to_owned())));
@@ -304,11 +224,7 @@ fn our_miner_takes_as_success_what_the_real_client_takes() {
             let Some((head, body)) = response.split_once("\r\n\r\n") else {
                 continue;
             };
-            let Some(status) = head
-                .split(' ')
-                .nth(1)
-                .and_then(|status| status.parse::<u16>().ok())
-            else {
+            let Some(status) = head.split(' ').nth(1).and_then(|status| status.parse::<u16>().ok()) else {
                 continue;
             };
             if name.starts_with("redirect") || TRANSPORT.contains(&name.as_str()) {
@@ -329,16 +245,10 @@ fn our_miner_takes_as_success_what_the_real_client_takes() {
             match outcome {
                 Ok(()) => assert!(success, "{version} {name}: taken"),
                 Err(AnswerError::Malformed(reason)) => {
-                    assert!(
-                        !success && matches!(code, None | Some(422)),
-                        "{version} {name}: {reason}"
-                    );
+                    assert!(!success && matches!(code, None | Some(422)), "{version} {name}: {reason}");
                 }
                 Err(AnswerError::Refused { status, .. }) => {
-                    assert!(
-                        !success && code == Some(status.into()),
-                        "{version} {name}: {status}"
-                    );
+                    assert!(!success && code == Some(status.into()), "{version} {name}: {status}");
                 }
             }
             walked += 1;
@@ -352,21 +262,15 @@ fn our_requests_are_those_of_the_real_client() {
     let Some(miner) = keypair("miner_hotkey") else {
         return;
     };
-    for (name, results) in [
-        ("pull-request", None),
-        ("submit-request-text", Some(())),
-        ("submit-request-empty", Some(())),
-    ] {
+    for (name, results) in
+        [("pull-request", None), ("submit-request-text", Some(())), ("submit-request-empty", Some(()))]
+    {
         let Some(recording) = load(&format!("{name}-bt9.9.0.json")) else {
             return;
         };
         let recorded = Headers::from_pairs(&recording["headers"]);
         let recorded_body: Value = serde_json::from_str(recording["body"].as_str().unwrap()).unwrap();
-        let axon = Axon {
-            ip: "127.0.0.1".into(),
-            port: 18091,
-            hotkey: validator(),
-        };
+        let axon = Axon { ip: "127.0.0.1".into(), port: 18091, hotkey: validator() };
         let signing = Signing {
             keypair: &miner,
             ip: "203.0.113.7",
@@ -393,37 +297,20 @@ fn our_requests_are_those_of_the_real_client() {
         assert_eq!(ours.path, recording["path"].as_str().unwrap());
 
         // Signatures are randomised, so ours takes the place of the recorded ones; and the HTTP client adds its own.
-        let signature = ours
-            .headers
-            .iter()
-            .find(|header| header.0 == "bt_header_dendrite_signature")
-            .unwrap()
-            .1
-            .clone();
-        let by_client = [
-            "host",
-            "accept",
-            "accept-encoding",
-            "user-agent",
-            "content-length",
-        ];
+        let signature =
+            ours.headers.iter().find(|header| header.0 == "bt_header_dendrite_signature").unwrap().1.clone();
+        let by_client = ["host", "accept", "accept-encoding", "user-agent", "content-length"];
         let expected: Vec<(String, String)> = recorded
             .0
             .iter()
             .filter(|header| !by_client.contains(&header.0.as_str()))
             .map(|(name, value)| {
                 let signed = name == "bt_header_dendrite_signature";
-                (
-                    name.clone(),
-                    if signed { signature.clone() } else { value.clone() },
-                )
+                (name.clone(), if signed { signature.clone() } else { value.clone() })
             })
             .collect();
-        let sent: Vec<(String, String)> = ours
-            .headers
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.clone()))
-            .collect();
+        let sent: Vec<(String, String)> =
+            ours.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         assert_eq!(sent, expected, "{name}");
 
         let body: Value = serde_json::from_slice(&ours.body).unwrap();
