@@ -22,14 +22,8 @@ pub enum Field {
 
 impl Field {
     /// All fields in SPZ's order.
-    pub const ALL: [Self; 6] = [
-        Self::Position,
-        Self::Opacity,
-        Self::Color,
-        Self::Scale,
-        Self::Rotation,
-        Self::Sh,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Position, Self::Opacity, Self::Color, Self::Scale, Self::Rotation, Self::Sh];
 }
 
 impl fmt::Display for Field {

@@ -83,9 +83,7 @@ pub(crate) fn read_with(mut source: impl BufRead, limits: &Limits, zstd: Zstd) -
             let mut capped = source.take(limits.compressed_bytes_max.saturating_add(1));
             let splats = spz::read(&mut capped, container, limits, zstd);
             if capped.limit() == 0 {
-                return Err(SplatError::TooLarge {
-                    limit: limits.compressed_bytes_max,
-                });
+                return Err(SplatError::TooLarge { limit: limits.compressed_bytes_max });
             }
             splats
         }
@@ -153,6 +151,81 @@ pub fn inspect(start: &[u8]) -> Result<Info, SplatError> {
                 packed_bytes: header.arrays_bytes(),
                 decoded_bytes: header.decoded_bytes(),
             })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::spz::{SpzDialect, encode_spz};
+
+    fn sample(count: usize, seed: u8) -> Splats {
+        let number = |splat: usize, salt: usize| {
+            let mixed = (splat * 31 + salt * 17 + usize::from(seed)) % 97;
+            mixed as f32 / 50.0 - 0.9
+        };
+        let three =
+            |salt: usize| (0..count).map(move |splat| [0, 1, 2].map(|axis| number(splat, salt + axis)));
+        Splats {
+            positions: three(0).collect(),
+            scales: three(3).collect(),
+            rotations: three(6).map(|[x, y, z]| [1.0, x, y, z]).collect(),
+            opacities: (0..count).map(|splat| number(splat, 9)).collect(),
+            colors: three(10).collect(),
+            sh: (0..count * 9).map(|index| number(index, 13)).collect(),
+            sh_degree: 1,
+            antialiased: false,
+        }
+    }
+
+    fn both(bytes: &[u8]) -> [Result<Splats, SplatError>; 2] {
+        [Zstd::Reference, Zstd::Portable].map(|zstd| read_with(bytes, &Limits::default(), zstd))
+    }
+
+    #[test]
+    fn both_zstd_decoders_read_every_level() {
+        for (count, level) in [(1, 1), (300, 1), (300, 19), (20_000, 1), (20_000, 3), (20_000, 19)] {
+            let bytes = encode_spz(&sample(count, 0), SpzDialect::Network, level).expect("encodes");
+            let [reference, portable] = both(&bytes).map(|splats| splats.expect("decodes"));
+            assert_eq!(reference.len(), count);
+            assert!(reference == portable, "{count} splats at level {level}");
+        }
+    }
+
+    #[test]
+    fn both_zstd_decoders_refuse_alike() {
+        let bytes = encode_spz(&sample(40, 0), SpzDialect::Network, 1).expect("encodes");
+        for length in 4..bytes.len() {
+            for result in both(&bytes[..length]) {
+                assert!(matches!(result, Err(SplatError::Truncated { .. })), "{length}: {result:?}");
+            }
+        }
+        for result in both(&[&bytes[..], &[0]].concat()) {
+            assert!(matches!(result, Err(SplatError::TrailingBytes)), "{result:?}");
+        }
+    }
+
+    #[test]
+    fn both_zstd_decoders_stop_bombs() {
+        let mut content = vec![0; 8 << 20];
+        content[..16].copy_from_slice(b"NGSP\x02\0\0\0\x01\0\0\0\0\x0c\0\0");
+        let bomb = zstd::stream::encode_all(&content[..], 1).expect("compresses");
+        for result in both(&bomb) {
+            assert!(matches!(result, Err(SplatError::Surplus)), "{result:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn both_zstd_decoders_agree(count in 1_usize..3000, seed: u8, level in 1_i32..=19) {
+            let bytes = encode_spz(&sample(count, seed), SpzDialect::Network, level).expect("encodes");
+            let [reference, portable] = both(&bytes).map(|splats| splats.expect("decodes"));
+            prop_assert!(reference == portable);
         }
     }
 }

@@ -12,10 +12,7 @@ pub struct Limits {
 impl Default for Limits {
     /// 32 MiB compressed and 10,000,000 splats, the reading limit of the original network's codec.
     fn default() -> Self {
-        Self {
-            compressed_bytes_max: 32 << 20,
-            splats_max: 10_000_000,
-        }
+        Self { compressed_bytes_max: 32 << 20, splats_max: 10_000_000 }
     }
 }
 

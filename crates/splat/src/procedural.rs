@@ -49,15 +49,11 @@ pub fn object(prompt: &str, quality: Quality, seed: u64) -> Splats {
     let area: f32 = areas.iter().sum();
 
     // Splats that overlap by half leave no holes.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a count of some ten thousand is exact in f32"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "a count of some ten thousand is exact in f32")]
     let size = (area / count as f32).sqrt() * 0.85;
     let mut splats = Splats::default();
     for number in 0..count {
-        let part = pick(&parts, &areas, random.unit() * area);
-        let point = part.sample(&mut random);
+        let point = visible_point(&parts, &areas, &mut random);
         match quality {
             Quality::Intact => push_surface(&mut splats, &point, size, OPAQUE, &mut random),
             Quality::Blank => push_surface(&mut splats, &point, size, INVISIBLE, &mut random),
@@ -66,6 +62,20 @@ pub fn object(prompt: &str, quality: Quality, seed: u64) -> Splats {
         }
     }
     splats
+}
+
+/// A random point of the surface that no other part hides.
+fn visible_point(parts: &[Part], areas: &[f32], random: &mut Random) -> SurfacePoint {
+    const TRIES_MAX: usize = 64;
+    let area: f32 = areas.iter().sum();
+    let mut point = pick(parts, areas, random.unit() * area).sample(random);
+    for _ in 1..TRIES_MAX {
+        if !parts.iter().any(|part| part.hides(point.position)) {
+            break;
+        }
+        point = pick(parts, areas, random.unit() * area).sample(random);
+    }
+    point
 }
 
 fn pick<'a>(parts: &'a [Part], areas: &[f32], at: f32) -> &'a Part {
@@ -83,9 +93,7 @@ fn push_surface(splats: &mut Splats, point: &SurfacePoint, size: f32, opacity: f
     let grain = 1.0 + 0.06 * (random.unit() - 0.5);
     let shade = shade(point) * grain;
     let gloss = highlight(point);
-    let color = point
-        .color
-        .map(|channel| (channel * shade + gloss).clamp(0.0, 1.0));
+    let color = point.color.map(|channel| (channel * shade + gloss).clamp(0.0, 1.0));
     let stretch = 0.85 + 0.3 * random.unit();
     // A disc on the surface: the third axis is the normal's.
     push(
@@ -99,24 +107,11 @@ fn push_surface(splats: &mut Splats, point: &SurfacePoint, size: f32, opacity: f
 }
 
 fn push_noise(splats: &mut Splats, point: &SurfacePoint, size: f32, random: &mut Random) {
-    let position = point
-        .position
-        .map(|coordinate| coordinate + 0.5 * (random.unit() + random.unit() - 1.0));
+    let position = point.position.map(|coordinate| coordinate + 0.5 * (random.unit() + random.unit() - 1.0));
     let color = [random.unit(), random.unit(), random.unit()];
-    let scale = [
-        size * (0.5 + 2.5 * random.unit()),
-        size * (0.5 + 2.5 * random.unit()),
-        size,
-    ];
+    let scale = [size * (0.5 + 2.5 * random.unit()), size * (0.5 + 2.5 * random.unit()), size];
     let axis = random.direction();
-    push(
-        splats,
-        position,
-        scale,
-        facing(axis),
-        0.3 + 0.6 * random.unit(),
-        color,
-    );
+    push(splats, position, scale, facing(axis), 0.3 + 0.6 * random.unit(), color);
 }
 
 fn push(

@@ -52,29 +52,18 @@ impl Splats {
             return Err(SplatError::NoSplats);
         }
         if self.sh_degree > 4 {
-            return Err(SplatError::Degree {
-                degree: self.sh_degree,
-                max: 4,
-            });
+            return Err(SplatError::Degree { degree: self.sh_degree, max: 4 });
         }
         let lengths = [
             (Field::Opacity, self.opacities.len(), self.len()),
             (Field::Color, self.colors.len(), self.len()),
             (Field::Scale, self.scales.len(), self.len()),
             (Field::Rotation, self.rotations.len(), self.len()),
-            (
-                Field::Sh,
-                self.sh.len(),
-                self.len() * sh_coefficients(self.sh_degree),
-            ),
+            (Field::Sh, self.sh.len(), self.len() * sh_coefficients(self.sh_degree)),
         ];
         for (field, found, expected) in lengths {
             if found != expected {
-                return Err(SplatError::Length {
-                    field,
-                    expected,
-                    found,
-                });
+                return Err(SplatError::Length { field, expected, found });
             }
         }
         Ok(())
@@ -96,8 +85,17 @@ pub(crate) fn allocate<T>(count: usize) -> Result<Vec<T>, SplatError> {
     let mut array = Vec::new();
     array
         .try_reserve_exact(count)
-        .map_err(|_refused| SplatError::Memory {
-            bytes: count.saturating_mul(size_of::<T>()),
-        })?;
+        .map_err(|_refused| SplatError::Memory { bytes: count.saturating_mul(size_of::<T>()) })?;
     Ok(array)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_nobody_has_is_an_error() {
+        let refused = allocate::<[f32; 4]>(usize::MAX / 8).map(|array| array.len());
+        assert!(matches!(refused, Err(SplatError::Memory { bytes: usize::MAX })), "{refused:?}");
+    }
 }

@@ -105,10 +105,7 @@ impl PlyHeader {
     /// [`SplatError::Ply`], [`SplatError::NoSplats`], [`SplatError::Truncated`] or [`SplatError::Io`].
     pub(crate) fn read(reader: &mut dyn BufRead) -> Result<Self, SplatError> {
         let elements = read_elements(reader)?;
-        let at = elements
-            .iter()
-            .position(|element| element.name == "vertex")
-            .ok_or(PlyError::NoVertices)?;
+        let at = elements.iter().position(|element| element.name == "vertex").ok_or(PlyError::NoVertices)?;
         let mut bytes_before = 0_u64;
         for element in &elements[..at] {
             bytes_before = bytes_before.saturating_add(element.bytes()?);
@@ -138,10 +135,7 @@ impl PlyHeader {
 
     pub(crate) fn check_limits(&self, limits: &Limits) -> Result<(), SplatError> {
         if self.count > u64::from(limits.splats_max) {
-            return Err(SplatError::TooManySplats {
-                count: self.count,
-                limit: limits.splats_max,
-            });
+            return Err(SplatError::TooManySplats { count: self.count, limit: limits.splats_max });
         }
         Ok(())
     }
@@ -185,10 +179,7 @@ fn read_elements(reader: &mut dyn BufRead) -> Result<Vec<Element>, SplatError> {
             Some("property") => {
                 let element = elements.last_mut().ok_or_else(invalid)?;
                 if element.properties.len() >= PROPERTIES_MAX {
-                    return Err(PlyError::TooManyProperties {
-                        limit: PROPERTIES_MAX,
-                    }
-                    .into());
+                    return Err(PlyError::TooManyProperties { limit: PROPERTIES_MAX }.into());
                 }
                 match words.collect::<Vec<_>>()[..] {
                     [scalar, name] => {
@@ -215,10 +206,7 @@ fn read_line(mut reader: &mut dyn BufRead, bytes_left: &mut usize) -> Result<Str
     *bytes_left -= read;
     if line.pop() != Some(b'\n') {
         return Err(if *bytes_left == 0 {
-            PlyError::TooLong {
-                limit: HEADER_BYTES_MAX,
-            }
-            .into()
+            PlyError::TooLong { limit: HEADER_BYTES_MAX }.into()
         } else {
             SplatError::Truncated { part: Part::Header }
         });
@@ -231,10 +219,7 @@ fn read_line(mut reader: &mut dyn BufRead, bytes_left: &mut usize) -> Result<Str
 
 /// Finds the numbers of a splat among the properties, in any order, and the degree of its harmonics.
 fn columns(properties: &[(String, Scalar)]) -> Result<(Vec<Column>, u8), PlyError> {
-    let rest_count = properties
-        .iter()
-        .filter(|(name, _)| name.starts_with("f_rest_"))
-        .count();
+    let rest_count = properties.iter().filter(|(name, _)| name.starts_with("f_rest_")).count();
     let sh_degree = match rest_count {
         0 => 0,
         9 => 1,
@@ -248,44 +233,29 @@ fn columns(properties: &[(String, Scalar)]) -> Result<(Vec<Column>, u8), PlyErro
         wanted.push((name.to_owned(), Field::Position, index));
     }
     wanted.push(("opacity".to_owned(), Field::Opacity, 0));
-    for (prefix, field, count) in [
-        ("f_dc_", Field::Color, 3),
-        ("scale_", Field::Scale, 3),
-        ("rot_", Field::Rotation, 4),
-    ] {
+    for (prefix, field, count) in
+        [("f_dc_", Field::Color, 3), ("scale_", Field::Scale, 3), ("rot_", Field::Rotation, 4)]
+    {
         wanted.extend((0..count).map(|index| (format!("{prefix}{index}"), field, index)));
     }
     // PLY holds all reds, then all greens, then all blues; in memory the channel is innermost.
     let per_channel = rest_count / 3;
-    wanted.extend((0..rest_count).map(|index| {
-        (
-            format!("f_rest_{index}"),
-            Field::Sh,
-            index % per_channel * 3 + index / per_channel,
-        )
-    }));
+    wanted.extend(
+        (0..rest_count).map(|index| {
+            (format!("f_rest_{index}"), Field::Sh, index % per_channel * 3 + index / per_channel)
+        }),
+    );
     let mut columns = Vec::with_capacity(wanted.len());
     for (name, field, index) in wanted {
-        let mut matches = properties
-            .iter()
-            .enumerate()
-            .filter(|(_, (property, _))| *property == name);
+        let mut matches = properties.iter().enumerate().filter(|(_, (property, _))| *property == name);
         let Some((position, (_, scalar))) = matches.next() else {
             return Err(PlyError::Missing(name));
         };
         if matches.next().is_some() {
             return Err(PlyError::Duplicate(name));
         }
-        let offset = properties[..position]
-            .iter()
-            .map(|(_, scalar)| scalar.bytes())
-            .sum();
-        columns.push(Column {
-            field,
-            index,
-            offset,
-            scalar: *scalar,
-        });
+        let offset = properties[..position].iter().map(|(_, scalar)| scalar.bytes()).sum();
+        columns.push(Column { field, index, offset, scalar: *scalar });
     }
     Ok((columns, sh_degree))
 }
@@ -301,9 +271,7 @@ pub(super) fn skip(mut reader: &mut dyn BufRead, mut count: u64) -> Result<(), S
         let step = count.min(HEADER_BYTES_MAX as u64);
         let taken = take_prefix(&mut reader, usize::try_from(step).unwrap_or(HEADER_BYTES_MAX))?.len() as u64;
         if taken < step {
-            return Err(SplatError::Truncated {
-                part: Part::OtherElement,
-            });
+            return Err(SplatError::Truncated { part: Part::OtherElement });
         }
         count -= taken;
     }

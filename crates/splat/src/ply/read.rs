@@ -17,9 +17,7 @@ pub(crate) fn read(reader: &mut dyn BufRead, limits: &Limits) -> Result<Splats, 
     header.check_limits(limits)?;
     // Bounded like the vertices themselves, so that a lying element cannot keep an endless source busy.
     if header.bytes_before > header.vertices_bytes().max(CHUNK_BYTES as u64) {
-        return Err(SplatError::Truncated {
-            part: Part::OtherElement,
-        });
+        return Err(SplatError::Truncated { part: Part::OtherElement });
     }
     skip(reader, header.bytes_before)?;
     let splats = read_rows(reader, &header)?;
@@ -39,10 +37,7 @@ fn read_rows(reader: &mut dyn BufRead, header: &PlyHeader) -> Result<Splats, Spl
     let sh_width = sh_coefficients(header.sh_degree);
     let rows_max = (CHUNK_BYTES / header.row_bytes).max(1);
     let mut chunk = allocate(rows_max.min(count) * header.row_bytes)?;
-    let mut splats = Splats {
-        sh_degree: header.sh_degree,
-        ..Splats::default()
-    };
+    let mut splats = Splats { sh_degree: header.sh_degree, ..Splats::default() };
     let mut done = 0;
     while done < count {
         let rows = rows_max.min(count - done);
@@ -79,13 +74,7 @@ fn read_rows(reader: &mut dyn BufRead, header: &PlyHeader) -> Result<Splats, Spl
                 Field::Rotation => (splats.rotations.as_flattened_mut(), 4),
                 Field::Sh => (splats.sh.as_mut_slice(), sh_width),
             };
-            spread(
-                &chunk,
-                header.row_bytes,
-                column,
-                &mut numbers[done * width..],
-                width,
-            );
+            spread(&chunk, header.row_bytes, column, &mut numbers[done * width..], width);
         }
         done = end;
     }
@@ -109,28 +98,14 @@ fn spread(rows: &[u8], row_bytes: usize, column: &Column, numbers: &mut [f32], w
     }
     let rows = rows.chunks_exact(row_bytes);
     match column.scalar {
-        Scalar::I8 => copy(rows, column, numbers, width, |bytes| {
-            f32::from(i8::from_le_bytes(bytes))
-        }),
-        Scalar::U8 => copy(rows, column, numbers, width, |bytes| {
-            f32::from(u8::from_le_bytes(bytes))
-        }),
-        Scalar::I16 => copy(rows, column, numbers, width, |bytes| {
-            f32::from(i16::from_le_bytes(bytes))
-        }),
-        Scalar::U16 => copy(rows, column, numbers, width, |bytes| {
-            f32::from(u16::from_le_bytes(bytes))
-        }),
-        Scalar::I32 => copy(rows, column, numbers, width, |bytes| {
-            narrow(i32::from_le_bytes(bytes).into())
-        }),
-        Scalar::U32 => copy(rows, column, numbers, width, |bytes| {
-            narrow(u32::from_le_bytes(bytes).into())
-        }),
+        Scalar::I8 => copy(rows, column, numbers, width, |bytes| f32::from(i8::from_le_bytes(bytes))),
+        Scalar::U8 => copy(rows, column, numbers, width, |bytes| f32::from(u8::from_le_bytes(bytes))),
+        Scalar::I16 => copy(rows, column, numbers, width, |bytes| f32::from(i16::from_le_bytes(bytes))),
+        Scalar::U16 => copy(rows, column, numbers, width, |bytes| f32::from(u16::from_le_bytes(bytes))),
+        Scalar::I32 => copy(rows, column, numbers, width, |bytes| narrow(i32::from_le_bytes(bytes).into())),
+        Scalar::U32 => copy(rows, column, numbers, width, |bytes| narrow(u32::from_le_bytes(bytes).into())),
         Scalar::F32 => copy(rows, column, numbers, width, f32::from_le_bytes),
-        Scalar::F64 => copy(rows, column, numbers, width, |bytes| {
-            narrow(f64::from_le_bytes(bytes))
-        }),
+        Scalar::F64 => copy(rows, column, numbers, width, |bytes| narrow(f64::from_le_bytes(bytes))),
     }
 }
 

@@ -29,9 +29,7 @@ pub enum Normals {
 /// Those of [`Splats::check`], and [`SplatError::Io`] from the target.
 pub fn write_ply(splats: &Splats, normals: Normals, mut target: impl Write) -> Result<(), SplatError> {
     splats.check()?;
-    target
-        .write_all(header(splats.len(), splats.sh_degree, normals).as_bytes())
-        .map_err(SplatError::Io)?;
+    target.write_all(header(splats.len(), splats.sh_degree, normals).as_bytes()).map_err(SplatError::Io)?;
     write_rows(splats, normals, &mut target)?;
     target.flush().map_err(SplatError::Io)
 }

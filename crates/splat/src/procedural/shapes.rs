@@ -52,9 +52,8 @@ pub(super) fn words(prompt: &str) -> Vec<String> {
 
 /// FNV-1a (Fowler, Noll, Vo), to tell prompts apart.
 pub(super) fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Builds the object the words ask for; the first word that names a shape and the first two colours count.
@@ -88,10 +87,7 @@ pub(super) fn compose(words: &[String]) -> Vec<Part> {
 }
 
 fn color(word: &str) -> Option<Color> {
-    COLORS
-        .iter()
-        .find(|(name, _)| *name == word)
-        .map(|(_, color)| *color)
+    COLORS.iter().find(|(name, _)| *name == word).map(|(_, color)| *color)
 }
 
 fn ball_part(radii: [f32; 3], center: [f32; 3], color: Color) -> Part {
@@ -103,29 +99,11 @@ fn block(half: [f32; 3], center: [f32; 3], color: Color) -> Part {
 }
 
 fn column(radius_low: f32, radius_high: f32, half_height: f32, center: [f32; 3], color: Color) -> Part {
-    Part::new(
-        Solid::Frustum {
-            axis: Axis::Y,
-            radius_low,
-            radius_high,
-            half_height,
-        },
-        center,
-        color,
-    )
+    Part::new(Solid::Frustum { axis: Axis::Y, radius_low, radius_high, half_height }, center, color)
 }
 
 fn wheel(axis: Axis, radius: f32, half_height: f32, center: [f32; 3], color: Color) -> Part {
-    Part::new(
-        Solid::Frustum {
-            axis,
-            radius_low: radius,
-            radius_high: radius,
-            half_height,
-        },
-        center,
-        color,
-    )
+    Part::new(Solid::Frustum { axis, radius_low: radius, radius_high: radius, half_height }, center, color)
 }
 
 fn ring(radius: f32, thickness: f32, center: [f32; 3], color: Color) -> Part {
@@ -179,11 +157,7 @@ fn chair(main: Color, cushion: Color) -> Vec<Part> {
             wood(column(0.022, 0.03, 0.22, [side * 0.21, -0.28, 0.2], main)),
             wood(column(0.022, 0.03, 0.22, [side * 0.21, -0.28, -0.2], main)),
             wood(column(0.028, 0.025, 0.26, [side * 0.22, 0.22, -0.22], main)),
-            wood(block(
-                [0.012, 0.012, 0.19],
-                [side * 0.21, -0.35, 0.0],
-                darker(main),
-            )),
+            wood(block([0.012, 0.012, 0.19], [side * 0.21, -0.35, 0.0], darker(main))),
             ball_part([0.03; 3], [side * 0.22, 0.5, -0.22], main).gloss(0.2),
         ]);
     }
@@ -207,12 +181,8 @@ fn table(main: Color) -> Vec<Part> {
 
 fn tree(leaves: Color) -> Vec<Part> {
     let leaf = |radius: f32, center: [f32; 3], light: f32| {
-        ball_part(
-            [radius, radius * 0.85, radius],
-            center,
-            leaves.map(|channel| channel * light),
-        )
-        .finish(Finish::Mottled(0.3))
+        ball_part([radius, radius * 0.85, radius], center, leaves.map(|channel| channel * light))
+            .finish(Finish::Mottled(0.3))
     };
     vec![
         column(0.1, 0.055, 0.27, [0.0, -0.23, 0.0], WOOD).finish(Finish::Mottled(0.25)),
@@ -244,11 +214,7 @@ fn mushroom(cap: Color, spots: Color) -> Vec<Part> {
             let turn =
                 (f32::from(number_of(number)) + polar) * std::f32::consts::TAU / f32::from(number_of(count));
             let (sin, cos) = (libm::sinf(polar), libm::cosf(polar));
-            let center = [
-                width * sin * libm::cosf(turn),
-                0.1 + height * cos,
-                width * sin * libm::sinf(turn),
-            ];
+            let center = [width * sin * libm::cosf(turn), 0.1 + height * cos, width * sin * libm::sinf(turn)];
             parts.push(ball_part([size, size * (0.35 + 0.5 * sin), size], center, spots));
         }
     }
@@ -264,12 +230,7 @@ fn sword(hilt: Color) -> Vec<Part> {
         block([0.055, 0.36, 0.012], [0.0, 0.12, 0.0], STEEL).gloss(0.3),
         block([0.014, 0.33, 0.018], [0.0, 0.1, 0.0], darker(STEEL)),
         Part::new(
-            Solid::Frustum {
-                axis: Axis::Y,
-                radius_low: 0.05,
-                radius_high: 0.002,
-                half_height: 0.06,
-            },
+            Solid::Frustum { axis: Axis::Y, radius_low: 0.05, radius_high: 0.002, half_height: 0.06 },
             [0.0, 0.52, 0.0],
             STEEL,
         ),
@@ -287,12 +248,7 @@ fn ball(main: Color, accent: Color) -> Vec<Part> {
     vec![
         ball_part([0.45; 3], [0.0; 3], main).gloss(0.7),
         Part::new(
-            Solid::Frustum {
-                axis: Axis::Y,
-                radius_low: 0.452,
-                radius_high: 0.452,
-                half_height: 0.045,
-            },
+            Solid::Frustum { axis: Axis::Y, radius_low: 0.452, radius_high: 0.452, half_height: 0.045 },
             [0.0; 3],
             accent,
         ),
@@ -370,7 +326,7 @@ fn car(main: Color) -> Vec<Part> {
         block([0.46, 0.09, 0.2], [0.0, -0.05, 0.0], main).gloss(0.3),
         ball_part([0.2, 0.07, 0.195], [0.28, 0.02, 0.0], main).gloss(0.5),
         ball_part([0.27, 0.17, 0.18], [-0.06, 0.08, 0.0], GLASS).gloss(0.5),
-        ball_part([0.2, 0.04, 0.165], [-0.06, 0.23, 0.0], main).gloss(0.5),
+        ball_part([0.2, 0.07, 0.165], [-0.06, 0.19, 0.0], main).gloss(0.5),
         block([0.48, 0.03, 0.21], [0.0, -0.13, 0.0], DARK),
         block([0.02, 0.035, 0.16], [0.465, -0.04, 0.0], IRON),
     ];

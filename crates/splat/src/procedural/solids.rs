@@ -25,12 +25,7 @@ pub(super) enum Solid {
     /// Half edges.
     Cuboid([f32; 3]),
     /// A cone with its top cut off, or a cylinder, with both ends closed.
-    Frustum {
-        axis: Axis,
-        radius_low: f32,
-        radius_high: f32,
-        half_height: f32,
-    },
+    Frustum { axis: Axis, radius_low: f32, radius_high: f32, half_height: f32 },
     /// A ring lying flat.
     Ring { radius: f32, thickness: f32 },
 }
@@ -62,14 +57,7 @@ pub(super) struct SurfacePoint {
 
 impl Part {
     pub(super) fn new(solid: Solid, center: [f32; 3], color: [f32; 3]) -> Self {
-        Self {
-            solid,
-            center,
-            color,
-            gloss: 0.0,
-            finish: Finish::Plain,
-            tilt: 0.0,
-        }
+        Self { solid, center, color, gloss: 0.0, finish: Finish::Plain, tilt: 0.0 }
     }
 
     pub(super) fn gloss(mut self, gloss: f32) -> Self {
@@ -97,12 +85,7 @@ impl Part {
                 4.0 * PI * libm::powf(mean, 1.0 / 1.6)
             }
             Solid::Cuboid(half) => 8.0 * (half[0] * half[1] + half[1] * half[2] + half[2] * half[0]),
-            Solid::Frustum {
-                radius_low,
-                radius_high,
-                half_height,
-                ..
-            } => {
+            Solid::Frustum { radius_low, radius_high, half_height, .. } => {
                 let [side, low, high] = frustum_areas(radius_low, radius_high, half_height);
                 side + low + high
             }
@@ -115,12 +98,7 @@ impl Part {
         let (place, normal) = match self.solid {
             Solid::Ellipsoid(radii) => on_ellipsoid(radii, random),
             Solid::Cuboid(half) => on_cuboid(half, random),
-            Solid::Frustum {
-                axis,
-                radius_low,
-                radius_high,
-                half_height,
-            } => {
+            Solid::Frustum { axis, radius_low, radius_high, half_height } => {
                 let (place, normal) = on_frustum(radius_low, radius_high, half_height, random);
                 (axis.turn(place), axis.turn(normal))
             }
@@ -131,11 +109,29 @@ impl Part {
         let color = self.finish.color(self.color, place);
         let (place, normal) = (turn(place), turn(normal));
         let position = [0, 1, 2].map(|axis| place[axis] + self.center[axis]);
-        SurfacePoint {
-            position,
-            normal,
-            color,
-            gloss: self.gloss,
+        SurfacePoint { position, normal, color, gloss: self.gloss }
+    }
+
+    /// Whether a point lies inside the solid and clearly below its surface.
+    pub(super) fn hides(&self, point: [f32; 3]) -> bool {
+        const SKIN: f32 = 0.003;
+        let (sin, cos) = (libm::sinf(-self.tilt), libm::cosf(-self.tilt));
+        let [x, y, z] = [0, 1, 2].map(|axis| point[axis] - self.center[axis]);
+        let place = [cos * x - sin * y, sin * x + cos * y, z];
+        match self.solid {
+            Solid::Ellipsoid(radii) => {
+                length([0, 1, 2].map(|axis| place[axis] / (radii[axis] - SKIN).max(SKIN))) < 1.0
+            }
+            Solid::Cuboid(half) => (0..3).all(|axis| place[axis].abs() < half[axis] - SKIN),
+            Solid::Frustum { axis, radius_low, radius_high, half_height } => {
+                let [x, y, z] = axis.turn_back(place);
+                let radius = radius_low + (radius_high - radius_low) * (y / half_height + 1.0) / 2.0;
+                y.abs() < half_height - SKIN && length([x, 0.0, z]) < radius - SKIN
+            }
+            Solid::Ring { radius, thickness } => {
+                let [x, y, z] = place;
+                length([length([x, 0.0, z]) - radius, y, 0.0]) < thickness - SKIN
+            }
         }
     }
 }
@@ -147,6 +143,15 @@ impl Axis {
             Self::X => [y, z, x],
             Self::Y => [x, y, z],
             Self::Z => [z, x, y],
+        }
+    }
+
+    /// Undoes [`Axis::turn`].
+    fn turn_back(self, [x, y, z]: [f32; 3]) -> [f32; 3] {
+        match self {
+            Self::X => [z, x, y],
+            Self::Y => [x, y, z],
+            Self::Z => [y, z, x],
         }
     }
 }
@@ -215,21 +220,11 @@ fn on_frustum(low: f32, high: f32, half_height: f32, random: &mut Random) -> ([f
         let slope = [2.0 * half_height, low - high];
         let norm = (slope[0] * slope[0] + slope[1] * slope[1]).sqrt();
         let normal = [x * slope[0] / norm, slope[1] / norm, z * slope[0] / norm];
-        return (
-            [x * radius, (2.0 * height - 1.0) * half_height, z * radius],
-            normal,
-        );
+        return ([x * radius, (2.0 * height - 1.0) * half_height, z * radius], normal);
     }
-    let (radius, direction) = if at < side + bottom {
-        (low, -1.0)
-    } else {
-        (high, 1.0)
-    };
+    let (radius, direction) = if at < side + bottom { (low, -1.0) } else { (high, 1.0) };
     let radius = radius * random.unit().sqrt();
-    (
-        [x * radius, direction * half_height, z * radius],
-        [0.0, direction, 0.0],
-    )
+    ([x * radius, direction * half_height, z * radius], [0.0, direction, 0.0])
 }
 
 fn frustum_areas(low: f32, high: f32, half_height: f32) -> [f32; 3] {
@@ -243,10 +238,7 @@ fn on_ring(radius: f32, thickness: f32, random: &mut Random) -> ([f32; 3], [f32;
         let [out, up] = random.on_circle();
         let distance = radius + thickness * out;
         if random.unit() * (radius + thickness) <= distance {
-            return (
-                [x * distance, thickness * up, z * distance],
-                [x * out, up, z * out],
-            );
+            return ([x * distance, thickness * up, z * distance], [x * out, up, z * out]);
         }
     }
 }

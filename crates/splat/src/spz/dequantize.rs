@@ -62,14 +62,8 @@ impl Dequantizer {
         out.extend(records.iter().map(|[x0, x1, y0, y1, z0, z1]| {
             [[*x0, *x1], [*y0, *y1], [*z0, *z1]].map(|half| half_to_f32(u16::from_le_bytes(half)))
         }));
-        match out[first..]
-            .iter()
-            .position(|position| position.iter().any(|value| !value.is_finite()))
-        {
-            Some(offset) => Err(SplatError::NonFinite {
-                splat: first + offset,
-                field: Field::Position,
-            }),
+        match out[first..].iter().position(|position| position.iter().any(|value| !value.is_finite())) {
+            Some(offset) => Err(SplatError::NonFinite { splat: first + offset, field: Field::Position }),
             None => Ok(()),
         }
     }
@@ -90,11 +84,7 @@ impl Dequantizer {
     pub(crate) fn rotations(&self, bytes: &[u8], out: &mut Vec<[f32; 4]>) {
         if self.version >= 3 {
             let (records, _) = bytes.as_chunks::<4>();
-            out.extend(
-                records
-                    .iter()
-                    .map(|record| smallest_three(u32::from_le_bytes(*record))),
-            );
+            out.extend(records.iter().map(|record| smallest_three(u32::from_le_bytes(*record))));
             return;
         }
         let (records, _) = bytes.as_chunks::<3>();

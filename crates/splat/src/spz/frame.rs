@@ -36,12 +36,8 @@ impl FrameHeader {
         }
         let dictionary_id_bytes = [0, 1, 2, 4][usize::from(descriptor & 3)];
         rest = rest.get(dictionary_id_bytes..)?;
-        let little_endian = |bytes: &[u8]| {
-            bytes
-                .iter()
-                .rev()
-                .fold(0_u64, |value, byte| value << 8 | u64::from(*byte))
-        };
+        let little_endian =
+            |bytes: &[u8]| bytes.iter().rev().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
         let content_bytes = match descriptor >> 6 {
             0 if !single_segment => None,
             0 => Some(little_endian(rest.get(..1)?)),
@@ -52,10 +48,7 @@ impl FrameHeader {
         if let (true, Some(content_bytes)) = (single_segment, content_bytes) {
             window_bytes = content_bytes;
         }
-        Some(Self {
-            window_bytes,
-            content_bytes,
-        })
+        Some(Self { window_bytes, content_bytes })
     }
 
     /// Refuses frames that a decoder would need more memory for than their content justifies.
@@ -67,21 +60,11 @@ impl FrameHeader {
         if let Some(stated) = self.content_bytes
             && stated > content_bytes_max
         {
-            return Err(SplatError::ContentSize {
-                stated,
-                expected: content_bytes_max,
-            });
+            return Err(SplatError::ContentSize { stated, expected: content_bytes_max });
         }
-        let limit = if self.content_bytes.is_some() {
-            SIZED_WINDOW_BYTES_MAX
-        } else {
-            WINDOW_BYTES_MAX
-        };
+        let limit = if self.content_bytes.is_some() { SIZED_WINDOW_BYTES_MAX } else { WINDOW_BYTES_MAX };
         if self.window_bytes > limit {
-            return Err(SplatError::Window {
-                bytes: self.window_bytes,
-                limit,
-            });
+            return Err(SplatError::Window { bytes: self.window_bytes, limit });
         }
         Ok(())
     }
@@ -98,22 +81,11 @@ mod tests {
     #[test]
     fn headers_of_every_shape() {
         let sized = |window_bytes, content_bytes| {
-            Some(FrameHeader {
-                window_bytes,
-                content_bytes: Some(content_bytes),
-            })
+            Some(FrameHeader { window_bytes, content_bytes: Some(content_bytes) })
         };
         assert_eq!(frame(&[0x20, 35]), sized(35, 35), "single segment, one byte");
-        assert_eq!(
-            frame(&[0x60, 0x2c, 0x01]),
-            sized(556, 556),
-            "two bytes, offset by 256"
-        );
-        assert_eq!(
-            frame(&[0x80, 0x48, 1, 0, 0, 1]),
-            sized(512 << 10, 0x0100_0001),
-            "windowed, four bytes"
-        );
+        assert_eq!(frame(&[0x60, 0x2c, 0x01]), sized(556, 556), "two bytes, offset by 256");
+        assert_eq!(frame(&[0x80, 0x48, 1, 0, 0, 1]), sized(512 << 10, 0x0100_0001), "windowed, four bytes");
         assert_eq!(
             frame(&[0xe3, 9, 9, 9, 9, 1, 0, 0, 0, 0, 0, 0, 0]),
             sized(1, 1),
@@ -121,10 +93,7 @@ mod tests {
         );
         assert_eq!(
             frame(&[0x00, 0x4c]),
-            Some(FrameHeader {
-                window_bytes: (512 << 10) / 8 * 12,
-                content_bytes: None
-            }),
+            Some(FrameHeader { window_bytes: (512 << 10) / 8 * 12, content_bytes: None }),
             "no content size"
         );
         assert_eq!(frame(&[0x80, 0x48, 1, 0, 0]), None, "cut off");
@@ -133,30 +102,12 @@ mod tests {
 
     #[test]
     fn memory_hungry_frames_are_refused() {
-        let unsized_frame = FrameHeader {
-            window_bytes: WINDOW_BYTES_MAX,
-            content_bytes: None,
-        };
+        let unsized_frame = FrameHeader { window_bytes: WINDOW_BYTES_MAX, content_bytes: None };
         assert!(unsized_frame.check(0).is_ok(), "the limit itself passes");
-        let wide = FrameHeader {
-            window_bytes: WINDOW_BYTES_MAX + 1,
-            ..unsized_frame
-        };
-        assert!(matches!(
-            wide.check(u64::MAX),
-            Err(SplatError::Window {
-                limit: WINDOW_BYTES_MAX,
-                ..
-            })
-        ));
-        let sized = FrameHeader {
-            window_bytes: 1 << 30,
-            content_bytes: Some(1 << 30),
-        };
+        let wide = FrameHeader { window_bytes: WINDOW_BYTES_MAX + 1, ..unsized_frame };
+        assert!(matches!(wide.check(u64::MAX), Err(SplatError::Window { limit: WINDOW_BYTES_MAX, .. })));
+        let sized = FrameHeader { window_bytes: 1 << 30, content_bytes: Some(1 << 30) };
         assert!(matches!(sized.check(u64::MAX), Err(SplatError::Window { .. })));
-        assert!(matches!(
-            sized.check(1000),
-            Err(SplatError::ContentSize { expected: 1000, .. })
-        ));
+        assert!(matches!(sized.check(1000), Err(SplatError::ContentSize { expected: 1000, .. })));
     }
 }

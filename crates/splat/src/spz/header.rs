@@ -66,27 +66,15 @@ impl Header {
         }
         let max = container.degree_max();
         if sh_degree > max {
-            return Err(SplatError::Degree {
-                degree: sh_degree,
-                max,
-            });
+            return Err(SplatError::Degree { degree: sh_degree, max });
         }
         if version >= 2 && fractional_bits > 24 {
-            return Err(SplatError::FractionalBits {
-                bits: fractional_bits,
-            });
+            return Err(SplatError::FractionalBits { bits: fractional_bits });
         }
         if count == 0 {
             return Err(SplatError::NoSplats);
         }
-        Ok(Self {
-            version,
-            count,
-            sh_degree,
-            fractional_bits,
-            flags,
-            streams,
-        })
+        Ok(Self { version, count, sh_degree, fractional_bits, flags, streams })
     }
 
     /// The header's 16 bytes.
@@ -101,21 +89,14 @@ impl Header {
 
     pub(crate) fn check_limits(&self, limits: &Limits) -> Result<(), SplatError> {
         if self.count > limits.splats_max {
-            return Err(SplatError::TooManySplats {
-                count: u64::from(self.count),
-                limit: limits.splats_max,
-            });
+            return Err(SplatError::TooManySplats { count: u64::from(self.count), limit: limits.splats_max });
         }
         Ok(())
     }
 
     /// The arrays present, in order.
     pub(crate) fn fields(&self) -> &'static [Field] {
-        if self.sh_degree == 0 {
-            &Field::ALL[..5]
-        } else {
-            &Field::ALL
-        }
+        if self.sh_degree == 0 { &Field::ALL[..5] } else { &Field::ALL }
     }
 
     /// Bytes of one splat in the array of `field`.

@@ -61,9 +61,7 @@ impl Zstd {
     fn start(self, source: Source<'_>) -> io::Result<Box<dyn Inflate<'_> + '_>> {
         match self {
             #[cfg(not(target_arch = "wasm32"))]
-            Self::Reference => Ok(Box::new(
-                zstd::stream::read::Decoder::with_buffer(source)?.single_frame(),
-            )),
+            Self::Reference => Ok(Box::new(zstd::stream::read::Decoder::with_buffer(source)?.single_frame())),
             #[cfg(any(test, target_arch = "wasm32"))]
             Self::Portable => {
                 let window_bytes_max = crate::spz::frame::SIZED_WINDOW_BYTES_MAX;
@@ -93,9 +91,8 @@ impl Zstd {
             });
         };
         header.check(content_bytes_max)?;
-        let inflate = self
-            .start(Cursor::new(prefix).chain(reader))
-            .map_err(|error| classify(error, Part::Header))?;
+        let inflate =
+            self.start(Cursor::new(prefix).chain(reader)).map_err(|error| classify(error, Part::Header))?;
         Ok((inflate, header.content_bytes))
     }
 }
@@ -108,10 +105,7 @@ pub(crate) fn open_gzip<'a>(reader: &'a mut dyn BufRead) -> Box<dyn Inflate<'a> 
 /// Takes up to `count` bytes, fewer only at the end.
 pub(crate) fn take_prefix(reader: &mut impl Read, count: usize) -> Result<Vec<u8>, SplatError> {
     let mut prefix = Vec::with_capacity(count);
-    reader
-        .take(count as u64)
-        .read_to_end(&mut prefix)
-        .map_err(SplatError::Io)?;
+    reader.take(count as u64).read_to_end(&mut prefix).map_err(SplatError::Io)?;
     Ok(prefix)
 }
 

@@ -37,26 +37,11 @@ pub(crate) fn pack(splats: &Splats, header: Header) -> Result<Vec<u8>, SplatErro
             bytes.extend_from_slice(&[low, middle, high]);
         }
     }
+    bytes.extend(splats.opacities.iter().map(|logit| to_byte(255.0 / (1.0 + libm::expf(-logit)))));
     bytes.extend(
-        splats
-            .opacities
-            .iter()
-            .map(|logit| to_byte(255.0 / (1.0 + libm::expf(-logit)))),
+        splats.colors.as_flattened().iter().map(|color| to_byte(color * (COLOR_SCALE * 255.0) + 127.5)),
     );
-    bytes.extend(
-        splats
-            .colors
-            .as_flattened()
-            .iter()
-            .map(|color| to_byte(color * (COLOR_SCALE * 255.0) + 127.5)),
-    );
-    bytes.extend(
-        splats
-            .scales
-            .as_flattened()
-            .iter()
-            .map(|scale| to_byte((scale + 10.0) * 16.0)),
-    );
+    bytes.extend(splats.scales.as_flattened().iter().map(|scale| to_byte((scale + 10.0) * 16.0)));
     for (splat, rotation) in splats.rotations.iter().enumerate() {
         let unit = normalize(*rotation).ok_or(SplatError::ZeroRotation { splat })?;
         if header.version >= 3 {
@@ -89,17 +74,11 @@ pub(crate) fn check_finite(splats: &Splats) -> Result<(), SplatError> {
     ];
     for (field, array, width) in arrays {
         if let Some(index) = array.iter().position(|value| !value.is_finite()) {
-            return Err(SplatError::NonFinite {
-                splat: index / width,
-                field,
-            });
+            return Err(SplatError::NonFinite { splat: index / width, field });
         }
     }
     match splats.opacities.iter().position(|opacity| opacity.is_nan()) {
-        Some(splat) => Err(SplatError::NonFinite {
-            splat,
-            field: Field::Opacity,
-        }),
+        Some(splat) => Err(SplatError::NonFinite { splat, field: Field::Opacity }),
         None => Ok(()),
     }
 }
@@ -117,24 +96,15 @@ fn sh_to_byte(value: f32, bucket: i32) -> u8 {
 fn normalize(rotation: [f32; 4]) -> Option<[f32; 4]> {
     // In f64, so that neither huge nor tiny quaternions lose their direction.
     let wide = rotation.map(f64::from);
-    let length = wide
-        .iter()
-        .map(|component| component * component)
-        .sum::<f64>()
-        .sqrt();
+    let length = wide.iter().map(|component| component * component).sum::<f64>().sqrt();
     (length > 0.0).then(|| wide.map(|component| (component / length) as f32))
 }
 
 /// Packs version 3's quaternion, the inverse of the reader's.
 fn smallest_three([w, x, y, z]: [f32; 4]) -> u32 {
     let xyzw = [x, y, z, w];
-    let largest = (1..4).fold(0, |best, index| {
-        if xyzw[index].abs() > xyzw[best].abs() {
-            index
-        } else {
-            best
-        }
-    });
+    let largest =
+        (1..4).fold(0, |best, index| if xyzw[index].abs() > xyzw[best].abs() { index } else { best });
     let negate = xyzw[largest] < 0.0;
     let mut packed = largest as u32;
     for (index, component) in xyzw.iter().enumerate() {

@@ -143,11 +143,7 @@ fn read_contents(mut reader: &mut dyn BufRead, header: &Header) -> Result<Vec<u6
         let stated = u64::from_le_bytes(take_array(reader, Part::Contents)?);
         let expected = u64::from(header.count) * header.field_bytes(*field) as u64;
         if stated != expected {
-            return Err(SplatError::Contents {
-                what: "the bytes of an array",
-                stated,
-                expected,
-            });
+            return Err(SplatError::Contents { what: "the bytes of an array", stated, expected });
         }
     }
     Ok(compressed_bytes)
@@ -207,12 +203,7 @@ impl Unpacker {
             if done == 0 {
                 self.allocate(field, count)?;
             }
-            let Self {
-                dequantizer,
-                chunk,
-                splats,
-                ..
-            } = self;
+            let Self { dequantizer, chunk, splats, .. } = self;
             match field {
                 Field::Position => dequantizer.positions(chunk, &mut splats.positions)?,
                 Field::Opacity => dequantizer.opacities(chunk, &mut splats.opacities),

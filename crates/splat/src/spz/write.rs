@@ -45,22 +45,13 @@ pub fn encode_spz(splats: &Splats, dialect: SpzDialect, level: i32) -> Result<Ve
     };
     splats.check()?;
     if splats.sh_degree > container.degree_max() {
-        return Err(SplatError::Degree {
-            degree: splats.sh_degree,
-            max: container.degree_max(),
-        });
+        return Err(SplatError::Degree { degree: splats.sh_degree, max: container.degree_max() });
     }
     if !levels.contains(&level) {
-        return Err(SplatError::Level {
-            level,
-            min: *levels.start(),
-            max: *levels.end(),
-        });
+        return Err(SplatError::Level { level, min: *levels.start(), max: *levels.end() });
     }
-    let count = u32::try_from(splats.len()).map_err(|_wide| SplatError::TooManySplats {
-        count: splats.len() as u64,
-        limit: u32::MAX,
-    })?;
+    let count = u32::try_from(splats.len())
+        .map_err(|_wide| SplatError::TooManySplats { count: splats.len() as u64, limit: u32::MAX })?;
     let header = Header {
         version,
         count,
@@ -113,9 +104,8 @@ mod tests {
 
     #[test]
     fn portable_frames_state_their_size() {
-        let payload: Vec<u8> = (0..300_000_u32)
-            .map(|index| index.to_le_bytes()[index as usize % 2])
-            .collect();
+        let payload: Vec<u8> =
+            (0..300_000_u32).map(|index| index.to_le_bytes()[index as usize % 2]).collect();
         let frame = portable_zstd(&payload);
         let header = crate::spz::frame::FrameHeader::parse(&frame).expect("a frame header");
         assert_eq!(header.content_bytes, Some(payload.len() as u64), "stated size");

@@ -23,10 +23,7 @@ fn robocop() -> Option<Vec<u8>> {
 #[track_caller]
 fn assert_close(found: &[f32], expected: &[f32]) {
     let close = found.len() == expected.len()
-        && found
-            .iter()
-            .zip(expected)
-            .all(|(found, expected)| (found - expected).abs() <= 1e-6);
+        && found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() <= 1e-6);
     assert!(close, "{found:?} is not {expected:?}");
 }
 
@@ -41,17 +38,11 @@ fn robocop_decodes_to_the_originals_values() {
     let splats = decode(&bytes, &Limits::default()).expect("decodes");
     assert_eq!(splats.len(), 267_776);
     assert_eq!(splats.sh_degree, 0);
-    assert_close(
-        &splats.positions[0],
-        &[-0.309_326_17, -0.034_667_97, -0.086_669_92],
-    );
+    assert_close(&splats.positions[0], &[-0.309_326_17, -0.034_667_97, -0.086_669_92]);
     assert_close(&splats.colors[0], &[-1.555_555_3, -1.581_699_1, -1.503_267_8]);
     assert_close(&[splats.opacities[0]], &[1.487_390_5]);
     assert_close(&splats.scales[0], &[-7.0, -6.9375, -5.9375]);
-    assert_close(
-        &splats.rotations[0],
-        &[0.799_057_54, -0.568_627_42, 0.035_294_18, 0.192_156_91],
-    );
+    assert_close(&splats.rotations[0], &[0.799_057_54, -0.568_627_4, 0.035_294_18, 0.192_156_91]);
 }
 
 #[test]
@@ -59,10 +50,7 @@ fn robocops_header_is_known_from_its_first_block() {
     let Some(bytes) = robocop() else { return };
     let info = inspect(&bytes[..(128 << 10) + 32]).expect("inspects");
     assert_eq!(info.format, Format::Spz(Container::Network));
-    assert_eq!(
-        (info.version, info.splats, info.fractional_bits),
-        (2, 267_776, 12)
-    );
+    assert_eq!((info.version, info.splats, info.fractional_bits), (2, 267_776, 12));
     assert_eq!(info.packed_bytes, 19 * 267_776);
     assert_eq!(info.decoded_bytes, 56 * 267_776);
 }
@@ -74,17 +62,10 @@ fn robocop_is_stable_after_one_cycle() {
     assert_eq!(original.len(), 16 + 19 * 267_776);
     let first = unpacked(&decode(&bytes, &Limits::default()).expect("decodes"));
     assert!(first[..16] == original[..16], "the same header");
-    let again = encode_spz(
-        &decode(&bytes, &Limits::default()).expect("decodes"),
-        SpzDialect::Network,
-        1,
-    )
-    .expect("encodes");
+    let again = encode_spz(&decode(&bytes, &Limits::default()).expect("decodes"), SpzDialect::Network, 1)
+        .expect("encodes");
     let second = unpacked(&decode(&again, &Limits::default()).expect("decodes"));
-    assert!(
-        first == second,
-        "decode and encode of a re-encoded file change nothing"
-    );
+    assert!(first == second, "decode and encode of a re-encoded file change nothing");
 }
 
 #[test]
@@ -93,10 +74,7 @@ fn robocop_becomes_a_ply_of_the_known_size() {
     let splats = decode(&bytes, &Limits::default()).expect("decodes");
     let ply = encode_ply(&splats).expect("encodes");
     assert_eq!(ply.len(), 14_995_818);
-    assert!(
-        decode(&ply, &Limits::default()).expect("decodes") == splats,
-        "PLY keeps every bit"
-    );
+    assert!(decode(&ply, &Limits::default()).expect("decodes") == splats, "PLY keeps every bit");
 }
 
 #[test]
@@ -111,10 +89,7 @@ fn hamburger_survives_both_dialects() {
         let back = decode(&packed, &Limits::default()).expect("decodes");
         for (before, after) in splats.positions.iter().zip(&back.positions) {
             for (before, after) in before.iter().zip(after) {
-                assert!(
-                    (before - after).abs() <= 0.5 / 4096.0,
-                    "{before} became {after} in {dialect:?}"
-                );
+                assert!((before - after).abs() <= 0.5 / 4096.0, "{before} became {after} in {dialect:?}");
             }
         }
     }
