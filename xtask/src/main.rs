@@ -1,2 +1,88 @@
-//! Developer commands.
-fn main() {}
+//! Developer commands of the workspace: `cargo xtask COMMAND`.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its user")]
+
+mod ci;
+mod dependencies;
+mod hand_over;
+mod libtest;
+mod process;
+mod python;
+mod report;
+mod rust_tests;
+mod stages;
+mod wasm;
+mod workspace;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "Developer commands of the workspace")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs every check and test; ends with a line `N passed, N failed, N skipped`.
+    ///
+    /// Writes target/report/tests.json.
+    Test,
+    /// Runs `test`, the licence and advisory check, and the commands of the README.
+    Ci,
+    /// Measures in a release build; prints a table and writes target/report/bench.json.
+    Bench {
+        /// The measurements to make; all of them without a name.
+        names: Vec<String>,
+    },
+    /// Checks which package may depend on which, and that the manifests follow the workspace.
+    CheckDeps,
+    /// Writes small ONNX models with the real input and output contract.
+    Models {
+        /// The folder to write to, which is made if need be.
+        #[arg(long, value_name = "DIR")]
+        synthetic: PathBuf,
+    },
+    /// Writes sample splats of our own making.
+    Fixtures {
+        /// The folder to write to, which is made if need be.
+        folder: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether everything is as it should be.
+fn run(command: Command) -> anyhow::Result<bool> {
+    let workspace = Workspace::load()?;
+    match command {
+        Command::Test => stages::test(&workspace),
+        Command::Ci => ci::ci(&workspace),
+        Command::Bench { names } => hand_over::bench(&workspace, &names),
+        Command::CheckDeps => {
+            let faults = dependencies::check(&workspace)?;
+            for fault in &faults {
+                println!("{fault}");
+            }
+            println!("{} packages, {} faults", workspace.packages.len(), faults.len());
+            Ok(faults.is_empty())
+        }
+        Command::Models { synthetic } => hand_over::golden(&workspace, "models", &synthetic),
+        Command::Fixtures { folder } => hand_over::golden(&workspace, "splats", &folder),
+    }
+}

@@ -1,0 +1,72 @@
+//! `cargo xtask test`: every check, the cheap ones first; a failed one does not stop those after it.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::report::{Outcome, Report};
+use crate::workspace::Workspace;
+use crate::{dependencies, process, python, rust_tests, wasm};
+
+/// Bound on one command of cargo.
+const CARGO_LIMIT: Duration = Duration::from_secs(3600);
+
+/// Runs all stages and writes the report; whether nothing failed.
+pub(crate) fn test(workspace: &Workspace) -> anyhow::Result<bool> {
+    let mut report = Report::default();
+    run(workspace, &mut report)?;
+    report.close(workspace)
+}
+
+/// Runs all stages.
+pub(crate) fn run(workspace: &Workspace, report: &mut Report) -> anyhow::Result<()> {
+    house(report, "fmt", || cargo(workspace, &["fmt", "--all", "--check"]));
+    house(report, "check-deps", || {
+        let faults = dependencies::check(workspace)?;
+        Ok(if faults.is_empty() { Outcome::Passed } else { Outcome::Failed(faults.join("\n")) })
+    });
+    house(report, "clippy", || {
+        cargo(workspace, &["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])
+    });
+    let vectors = wasm_stages(workspace, report);
+    rust_tests::run(workspace, vectors.as_deref(), report)?;
+    rust_tests::run_doctests(workspace, report)?;
+    house(report, "documentation", || {
+        let arguments = ["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"];
+        let mut command = workspace.cargo(&arguments);
+        Ok(process::run(command.env("RUSTDOCFLAGS", "-D warnings"), CARGO_LIMIT)?.into())
+    });
+    python::run(workspace, report)
+}
+
+/// Times one check of the house; one that cannot even be run has failed.
+pub(crate) fn house(report: &mut Report, name: &str, check: impl FnOnce() -> anyhow::Result<Outcome>) {
+    let start = Instant::now();
+    let outcome = check().unwrap_or_else(|error| Outcome::Failed(format!("{error:#}")));
+    report.house(name, outcome, start.elapsed());
+}
+
+/// The folder of the vectors, if they could be built.
+fn wasm_stages(workspace: &Workspace, report: &mut Report) -> Option<PathBuf> {
+    let start = Instant::now();
+    let problem = match wasm::install_target() {
+        Ok(Ok(())) => None,
+        Ok(Err(reason)) => Some(Outcome::Skipped(reason)),
+        Err(error) => Some(Outcome::Failed(format!("{error:#}"))),
+    };
+    if let Some(problem) = problem {
+        report.house("wasm", problem, start.elapsed());
+        return None;
+    }
+    house(report, "wasm check", || wasm::check(workspace));
+    let mut vectors = None;
+    house(report, "wasm vectors", || {
+        let (outcome, folder) = wasm::build_vectors(workspace)?;
+        vectors = matches!(outcome, Outcome::Passed).then_some(folder);
+        Ok(outcome)
+    });
+    vectors
+}
+
+fn cargo(workspace: &Workspace, arguments: &[&str]) -> anyhow::Result<Outcome> {
+    Ok(process::run(&mut workspace.cargo(arguments), CARGO_LIMIT)?.into())
+}
