@@ -114,7 +114,7 @@ fn too_early(
     now: UnixMs,
     rules: &MinerRules,
 ) -> Step<PullReply> {
-    let counts = session.violations == 0 || now.ms_since(session.violation_at) >= rules.violation_interval_ms;
+    let counts = now.ms_since(session.violation_at) >= rules.violation_interval_ms;
     if !counts {
         let (cooldown_until, violations) = (session.cooldown_until, session.violations);
         return Step::Reply(PullReply::OnCooldown { cooldown_until, violations });
