@@ -158,3 +158,48 @@ fn facing([x, y, z]: [f32; 3]) -> [f32; 4] {
     let length = (2.0 * (1.0 + z)).sqrt();
     [length / 2.0, -y / length, x / length, 0.0]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROMPTS: [&str; 5] = ["a red robot", "two wooden chairs", "Oak tree!", "", "ein Ding ohne Namen"];
+
+    #[test]
+    fn objects_are_deterministic_dense_and_finite() {
+        for prompt in PROMPTS {
+            for quality in [Quality::Intact, Quality::Noisy, Quality::Blank] {
+                let splats = object(prompt, quality, 7);
+                assert_eq!(splats, object(prompt, quality, 7), "{prompt}, {quality:?}");
+                assert!((36_000..44_000).contains(&splats.len()), "{prompt}: {}", splats.len());
+                let finite = splats.positions.iter().flatten().all(|value| value.is_finite())
+                    && splats.scales.iter().flatten().all(|value| value.is_finite())
+                    && splats.rotations.iter().flatten().all(|value| value.is_finite())
+                    && splats.colors.iter().flatten().all(|value| value.is_finite())
+                    && splats.opacities.iter().all(|value| value.is_finite());
+                assert!(finite, "{prompt}, {quality:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn words_and_seeds_matter() {
+        let base = object("a red robot", Quality::Intact, 1);
+        assert_eq!(base, object("A RED ROBOT.", Quality::Intact, 1), "case and punctuation do not count");
+        assert_ne!(base, object("a blue robot", Quality::Intact, 1), "colour");
+        assert_ne!(base, object("a red chair", Quality::Intact, 1), "shape");
+        assert_ne!(base, object("a red robot", Quality::Intact, 2), "seed");
+    }
+
+    #[test]
+    fn rotations_turn_the_third_axis_to_the_normal() {
+        let mut random = Random::new(3);
+        for _ in 0..1_000 {
+            let normal = random.direction();
+            let [w, x, y, z] = facing(normal);
+            let turned = [2.0 * (x * z + w * y), 2.0 * (y * z - w * x), 1.0 - 2.0 * (x * x + y * y)];
+            let distance = (0..3).map(|axis| (turned[axis] - normal[axis]).abs()).fold(0.0, f32::max);
+            assert!(distance < 0.05, "{normal:?} became {turned:?}");
+        }
+    }
+}

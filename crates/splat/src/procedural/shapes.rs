@@ -248,7 +248,7 @@ fn ball(main: Color, accent: Color) -> Vec<Part> {
     vec![
         ball_part([0.45; 3], [0.0; 3], main).gloss(0.7),
         Part::new(
-            Solid::Frustum { axis: Axis::Y, radius_low: 0.452, radius_high: 0.452, half_height: 0.045 },
+            Solid::Frustum { axis: Axis::Y, radius_low: 0.465, radius_high: 0.465, half_height: 0.045 },
             [0.0; 3],
             accent,
         ),
