@@ -79,7 +79,15 @@ pub fn decide(view: &View, pull: &Pull, now: UnixMs, policy: &Policy) -> Step<Pu
         return too_early(stored, session, pull.hotkey, now, &policy.miners);
     }
     let candidates = candidates(view, session.strong);
-    let found = candidates.iter().find(|(_, _, task)| task.is_assignable(&pull.hotkey, session.strong, now));
+    let horizon = horizon(view);
+    let cursor = cursor_behind(&candidates, &pull.hotkey, horizon, now).or(session.cursor);
+    let pages = next_pages(view, session);
+    // TK-2: an older task may stand on a page that has not been seen yet.
+    let is_oldest = |position: OpenPosition| pages.is_empty() || is_within(position, horizon);
+    let found = candidates
+        .iter()
+        .find(|(_, _, task)| task.is_assignable(&pull.hotkey, session.strong, now))
+        .filter(|(position, _, _)| is_oldest(*position));
     if let Some((position, row, task)) = found {
         let assigned = task::assign(task, pull.hotkey, session.strong, now);
         let assignment = Assignment {
@@ -89,20 +97,19 @@ pub fn decide(view: &View, pull: &Pull, now: UnixMs, policy: &Policy) -> Step<Pu
             prompt: task.prompt.clone(),
         };
         let task_write = Write::replace(Key::Task(position.task), row, Item::Task(assigned));
-        return hand_out(stored, session, pull.hotkey, assignment, &candidates, vec![task_write]);
+        let writes = vec![task_write];
+        return hand_out(stored, session, pull.hotkey, assignment, cursor, writes);
     }
-    match next_pages(view, session) {
-        pages if pages.is_empty() => {
-            let assignment = Assignment {
-                task: pull.synthetic_id,
-                assigned_at: now,
-                kind: TaskKind::Synthetic,
-                prompt: pull.synthetic.clone(),
-            };
-            hand_out(stored, session, pull.hotkey, assignment, &candidates, Vec::new())
-        }
-        open_tasks => Step::Load(LoadSpec { keys: Vec::new(), open_tasks }),
+    if !pages.is_empty() {
+        return Step::Load(LoadSpec { keys: Vec::new(), open_tasks: pages });
     }
+    let assignment = Assignment {
+        task: pull.synthetic_id,
+        assigned_at: now,
+        kind: TaskKind::Synthetic,
+        prompt: pull.synthetic.clone(),
+    };
+    hand_out(stored, session, pull.hotkey, assignment, cursor, Vec::new())
 }
 
 /// CD-1: no task; the pull counts as a violation unless one was counted a moment ago, and beyond the threshold
@@ -164,22 +171,48 @@ fn next_pages(view: &View, session: &Session) -> Vec<OpenPage> {
     queues.iter().filter_map(next).collect()
 }
 
+/// Up to where every queue has been seen: the nearest end of a full page. None when all of them have been seen
+/// whole.
+fn horizon(view: &View) -> Option<OpenPosition> {
+    let last_page_of = |queue: OpenQueue| view.pages().iter().rfind(|(page, _)| page.queue == queue);
+    [OpenQueue::Anyone, OpenQueue::StrongOnly]
+        .into_iter()
+        .filter_map(last_page_of)
+        .filter(|(page, positions)| positions.len() >= page.limit)
+        .filter_map(|(_, positions)| positions.last().copied())
+        .min()
+}
+
+fn is_within(position: OpenPosition, horizon: Option<OpenPosition>) -> bool {
+    horizon.is_none_or(|horizon| position <= horizon)
+}
+
+/// The last of the leading tasks that this miner can never get any more.
+fn cursor_behind(
+    candidates: &[Candidate<'_>],
+    hotkey: &Hotkey,
+    horizon: Option<OpenPosition>,
+    now: UnixMs,
+) -> Option<OpenPosition> {
+    let is_behind = |(position, _, task): &&Candidate<'_>| {
+        let is_settled = now.ms_since(position.created) >= CURSOR_AGE_MS;
+        let is_out_of_reach = task.has_holder(hotkey) || now > task.assignable_until;
+        is_settled && is_within(*position, horizon) && is_out_of_reach
+    };
+    let leading = candidates.iter().take_while(is_behind);
+    leading.last().map(|(position, _, _)| *position)
+}
+
 fn hand_out(
     stored: &Stored,
     session: &Session,
     hotkey: Hotkey,
     assignment: Assignment,
-    candidates: &[Candidate<'_>],
+    cursor: Option<OpenPosition>,
     mut writes: Vec<Write>,
 ) -> Step<PullReply> {
-    let now = assignment.assigned_at;
-    let is_behind = |(position, _, task): &&Candidate<'_>| {
-        let is_settled = now.ms_since(position.created) >= CURSOR_AGE_MS;
-        is_settled && (task.has_holder(&hotkey) || now > task.assignable_until)
-    };
-    let cursor = candidates.iter().take_while(is_behind).last().map(|(position, _, _)| *position);
     let reply = PullReply::Task { id: assignment.task, prompt: assignment.prompt.clone() };
-    let updated = session.clone().holding(assignment, cursor.or(session.cursor));
+    let updated = session.clone().holding(assignment, cursor);
     writes.push(Write::replace(Key::Session(hotkey), stored, Item::Session(updated)));
     Step::Commit { writes, reply }
 }

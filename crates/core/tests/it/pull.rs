@@ -226,6 +226,51 @@ fn tk_2_a_strong_miner_gets_the_oldest_of_both_queues() {
 }
 
 #[test]
+fn tk_2_a_young_task_only_for_the_strong_does_not_hide_an_older_one_behind_a_full_page() {
+    let mut world = World::with(|policy| {
+        policy.miners = no_cooldown();
+        policy.tasks.copies = 1;
+    });
+    let (alice, bob) = (world.strong_miner(), world.weak_miner());
+    let created = world.now.plus_secs(60);
+    let younger = late_task(created, "younger, one weak miner is on it");
+    world.add_task_at(&younger, created);
+    assert_eq!(world.take(&bob), younger.id);
+    world.policy.tasks.copies = 2;
+    take_organic(&mut world, &alice, 8, 1);
+    let older = world.add_task("older");
+    assert_eq!(world.take(&alice), older);
+    world.skip(&alice, older);
+    assert_eq!(world.take(&alice), younger.id);
+}
+
+#[test]
+fn tk_2_the_cursor_does_not_leap_over_tasks_behind_a_full_page() {
+    let mut world = World::with(|policy| {
+        policy.miners = no_cooldown();
+        policy.tasks.copies = 1;
+    });
+    let alice = world.weak_miner();
+    let created = world.now.plus_secs(60);
+    let had_while_weak = late_task(created, "had while weak");
+    world.add_task_at(&had_while_weak, created);
+    assert_eq!(world.take(&alice), had_while_weak.id);
+    world.skip(&alice, had_while_weak.id);
+    world.flag(alice, true);
+    world.policy.tasks.copies = 2;
+    take_organic(&mut world, &alice, 16, 0);
+    let behind: Vec<TaskId> = (0..2).map(|_| world.add_task("behind two full pages")).collect();
+    world.advance(70);
+    let synthetic = world.take(&alice);
+    assert!(!behind.contains(&synthetic), "16 tasks are looked at in one pull");
+    world.skip(&alice, synthetic);
+    for task in behind {
+        assert_eq!(world.take(&alice), task);
+        world.skip(&alice, task);
+    }
+}
+
+#[test]
 fn as_2_many_tasks_had_before_do_not_hide_the_next_one() {
     let mut world = World::with(|policy| policy.miners = no_cooldown());
     let alice = world.weak_miner();
