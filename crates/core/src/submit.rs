@@ -135,7 +135,7 @@ pub fn decide(view: &View, submit: &Submit, now: UnixMs, policy: &Policy) -> Ste
 fn repeat(submit: &Submit, earlier: &Submission, rev: u64) -> SubmitReply {
     let is_same = match &submit.payload {
         Some(payload) => earlier.bytes > 0 && earlier.sha256 == payload.sha256,
-        None => earlier.state == SubmissionState::Empty,
+        None => earlier.bytes == 0,
     };
     if is_same {
         SubmitReply::Taken { submission: Box::new(earlier.clone()), rev, again: true }
