@@ -215,7 +215,7 @@ impl Policy {
             (submissions.attempts_max >= 1, "submissions.attempts_max is zero"),
             (submissions.visibility_secs >= 1, "submissions.visibility_secs is zero"),
             (
-                submissions.lifetime_secs >= tasks.lifetime_secs + tasks.deadline_secs,
+                submissions.lifetime_secs >= tasks.lifetime_secs.saturating_add(tasks.deadline_secs),
                 "submissions.lifetime_secs is shorter than a task can be read (BL-1)",
             ),
             (rewards.results_max >= 1, "rewards.results_max is zero"),
