@@ -1,0 +1,140 @@
+//! The indexes, in memory.
+//!
+//! They live in memory because a queue in a log-structured store is slow to read at its head: every task that
+//! was taken leaves a tombstone there, which a scan must pass until it is compacted away.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
+use sn17_core::UnixMs;
+use sn17_core::index::{OpenPosition, OpenQueue};
+use sn17_core::ledger::QueueName;
+use sn17_core::state::Key;
+
+use crate::attention::Attention;
+
+/// Open tasks, the calendar and the messages, in the order in which they are asked for.
+///
+/// The writer changes them as it stages a batch, so they may be ahead of what is committed: readers look at the
+/// rows themselves before they believe an entry.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Indexes {
+    anyone: BTreeSet<OpenPosition>,
+    strong_only: BTreeSet<OpenPosition>,
+    due: BTreeSet<(UnixMs, Key)>,
+    scoring: BTreeSet<(UnixMs, u64)>,
+    timers: BTreeSet<(UnixMs, u64)>,
+}
+
+impl Indexes {
+    /// Builds the indexes of what was read at start. Sorting first is quicker than inserting one by one.
+    pub(crate) fn build(attention: Vec<(Key, Attention)>, messages: Vec<(QueueName, UnixMs, u64)>) -> Self {
+        let in_queue = |wanted: OpenQueue| {
+            let places = attention.iter().filter_map(|(_, places)| places.open);
+            places.filter(|(queue, _)| *queue == wanted).map(|(_, position)| position).collect()
+        };
+        let of_queue = |wanted: QueueName| {
+            let entries = messages.iter().filter(|(queue, ..)| *queue == wanted);
+            entries.map(|&(_, visible_at, number)| (visible_at, number)).collect()
+        };
+        Self {
+            anyone: in_queue(OpenQueue::Anyone),
+            strong_only: in_queue(OpenQueue::StrongOnly),
+            due: attention.iter().filter_map(|(key, places)| Some((places.due?, *key))).collect(),
+            scoring: of_queue(QueueName::Scoring),
+            timers: of_queue(QueueName::Timers),
+        }
+    }
+
+    /// Moves an item from its old places to its new ones.
+    pub(crate) fn replace(&mut self, key: &Key, old: &Attention, new: &Attention) {
+        if old.open != new.open {
+            if let Some((queue, position)) = old.open {
+                self.open_mut(queue).remove(&position);
+            }
+            if let Some((queue, position)) = new.open {
+                self.open_mut(queue).insert(position);
+            }
+        }
+        if old.due != new.due {
+            if let Some(at) = old.due {
+                self.due.remove(&(at, *key));
+            }
+            if let Some(at) = new.due {
+                self.due.insert((at, *key));
+            }
+        }
+    }
+
+    /// How many open tasks there are.
+    pub(crate) fn open_len(&self) -> usize {
+        self.anyone.len() + self.strong_only.len()
+    }
+
+    /// The next `max` open tasks behind `after`.
+    pub(crate) fn open_page(
+        &self,
+        queue: OpenQueue,
+        after: Option<OpenPosition>,
+        max: usize,
+    ) -> Vec<OpenPosition> {
+        let tasks = match queue {
+            OpenQueue::Anyone => &self.anyone,
+            OpenQueue::StrongOnly => &self.strong_only,
+        };
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        tasks.range((from, Bound::Unbounded)).take(max).copied().collect()
+    }
+
+    /// The next `max` entries of the calendar behind `after` that are not after `now`.
+    pub(crate) fn due_page(&self, after: Option<(UnixMs, Key)>, now: UnixMs, max: usize) -> Vec<(UnixMs, Key)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let entries = self.due.range((from, Bound::Unbounded));
+        entries.take_while(|(at, _)| *at <= now).take(max).copied().collect()
+    }
+
+    /// When the first message of a queue is to be delivered.
+    pub(crate) fn next_visible(&self, queue: QueueName) -> Option<UnixMs> {
+        self.messages(queue).first().map(|&(visible_at, _)| visible_at)
+    }
+
+    /// The first `max` messages of a queue that are to be delivered by `now`.
+    pub(crate) fn visible(&self, queue: QueueName, now: UnixMs, max: usize) -> Vec<(UnixMs, u64)> {
+        let messages = self.messages(queue).iter();
+        messages.take_while(|(visible_at, _)| *visible_at <= now).take(max).copied().collect()
+    }
+
+    /// Moves a message from its old instant to a new one; none for a message that comes or goes.
+    pub(crate) fn move_message(
+        &mut self,
+        queue: QueueName,
+        number: u64,
+        old: Option<UnixMs>,
+        new: Option<UnixMs>,
+    ) {
+        let messages = match queue {
+            QueueName::Scoring => &mut self.scoring,
+            QueueName::Timers => &mut self.timers,
+        };
+        if let Some(visible_at) = old {
+            messages.remove(&(visible_at, number));
+        }
+        if let Some(visible_at) = new {
+            messages.insert((visible_at, number));
+        }
+    }
+
+    const fn messages(&self, queue: QueueName) -> &BTreeSet<(UnixMs, u64)> {
+        match queue {
+            QueueName::Scoring => &self.scoring,
+            QueueName::Timers => &self.timers,
+        }
+    }
+
+    const fn open_mut(&mut self, queue: OpenQueue) -> &mut BTreeSet<OpenPosition> {
+        match queue {
+            OpenQueue::Anyone => &mut self.anyone,
+            OpenQueue::StrongOnly => &mut self.strong_only,
+        }
+    }
+}
