@@ -366,9 +366,9 @@ proptest! {
         byte in 0_u8..128,
     ) {
         let mut body = body.into_bytes();
-        let place = place % body.len();
         // A slip inside a character outside ASCII would only test UTF-8, which skipped strings are not checked for.
-        prop_assume!(body[place].is_ascii());
+        let places: Vec<usize> = (0..body.len()).filter(|place| body[*place].is_ascii()).collect();
+        let place = places[place % places.len()];
         body[place] = byte;
         let expected = parse_whole(&body);
         prop_assert_eq!(scan_cut(&body, &[]).ok(), expected, "{}", String::from_utf8_lossy(&body));
