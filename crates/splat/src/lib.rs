@@ -19,7 +19,7 @@ mod splats;
 mod spz;
 
 pub use error::{Field, Part, PlyError, SplatError};
-pub use format::{Format, Info, decode, inspect, read};
+pub use format::{Format, Info, decode, inspect, read, transcode_to_ply};
 pub use limits::Limits;
 pub use ply::{Normals, encode_ply, write_ply};
 pub use splats::Splats;

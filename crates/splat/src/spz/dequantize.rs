@@ -5,6 +5,7 @@
 )]
 
 use crate::error::{Field, SplatError};
+use crate::splats::Splats;
 use crate::spz::header::Header;
 
 /// Scale of a colour byte: SPZ stores `0.5 + 0.15 · f_dc`, so that colours out of gamut survive.
@@ -39,13 +40,27 @@ impl Dequantizer {
         }
     }
 
-    /// Appends the positions in `bytes`; the first of them belongs to splat `first`.
+    /// Appends the records in `bytes`, whole records of `field`.
     ///
     /// # Errors
     ///
-    /// [`SplatError::NonFinite`] for the half floats of version 1, the only NaNs and infinities SPZ can hold
-    /// beside opacities.
-    pub(crate) fn positions(&self, bytes: &[u8], out: &mut Vec<[f32; 3]>) -> Result<(), SplatError> {
+    /// [`SplatError::NonFinite`] for the half floats of version 1, the only NaNs and infinities SPZ can hold beside
+    /// opacities.
+    pub(crate) fn append(&self, field: Field, bytes: &[u8], splats: &mut Splats) -> Result<(), SplatError> {
+        match field {
+            Field::Position => self.positions(bytes, &mut splats.positions)?,
+            Field::Opacity => {
+                splats.opacities.extend(bytes.iter().map(|byte| self.opacity[usize::from(*byte)]));
+            }
+            Field::Color => triples(bytes, &self.color, &mut splats.colors),
+            Field::Scale => triples(bytes, &self.scale, &mut splats.scales),
+            Field::Rotation => self.rotations(bytes, &mut splats.rotations),
+            Field::Sh => splats.sh.extend(bytes.iter().map(|byte| self.sh[usize::from(*byte)])),
+        }
+        Ok(())
+    }
+
+    fn positions(&self, bytes: &[u8], out: &mut Vec<[f32; 3]>) -> Result<(), SplatError> {
         if self.version > 1 {
             let (records, _) = bytes.as_chunks::<9>();
             // The top byte carries the sign: shift it down from a 32-bit integer's end.
@@ -68,20 +83,8 @@ impl Dequantizer {
         }
     }
 
-    pub(crate) fn opacities(&self, bytes: &[u8], out: &mut Vec<f32>) {
-        out.extend(bytes.iter().map(|byte| self.opacity[usize::from(*byte)]));
-    }
-
-    pub(crate) fn colors(&self, bytes: &[u8], out: &mut Vec<[f32; 3]>) {
-        triples(bytes, &self.color, out);
-    }
-
-    pub(crate) fn scales(&self, bytes: &[u8], out: &mut Vec<[f32; 3]>) {
-        triples(bytes, &self.scale, out);
-    }
-
     /// Appends quaternions (w, x, y, z) of the first three components (versions 1 and 2) or the smallest three.
-    pub(crate) fn rotations(&self, bytes: &[u8], out: &mut Vec<[f32; 4]>) {
+    fn rotations(&self, bytes: &[u8], out: &mut Vec<[f32; 4]>) {
         if self.version >= 3 {
             let (records, _) = bytes.as_chunks::<4>();
             out.extend(records.iter().map(|record| smallest_three(u32::from_le_bytes(*record))));
@@ -93,10 +96,6 @@ impl Dequantizer {
             let (x, y, z) = (component(*x), component(*y), component(*z));
             [(1.0 - (x * x + y * y + z * z)).max(0.0).sqrt(), x, y, z]
         }));
-    }
-
-    pub(crate) fn sh(&self, bytes: &[u8], out: &mut Vec<f32>) {
-        out.extend(bytes.iter().map(|byte| self.sh[usize::from(*byte)]));
     }
 }
 

@@ -3,8 +3,10 @@
 use proptest::prelude::*;
 use sn17_splat::{
     Field, Limits, Normals, SplatError, Splats, SpzDialect, decode, encode_ply, encode_spz, inspect,
-    write_ply,
+    transcode_to_ply, write_ply,
 };
+
+use crate::build::Payload;
 
 const DIALECTS: [SpzDialect; 2] = [SpzDialect::Network, SpzDialect::NianticV3];
 
@@ -93,6 +95,47 @@ proptest! {
             prop_assert!(alignment(*before, *after) >= least, "{before:?} became {after:?}");
         }
     }
+}
+
+#[test]
+fn transcoding_writes_what_decoding_and_writing_do() {
+    // More splats than one slice, every container.
+    let version_4 = Payload { version: 4, ..Payload::pattern(3, 3000, 4) };
+    let files = [
+        Payload::pattern(1, 3000, 0).gzip(),
+        Payload::pattern(2, 3000, 3).network(),
+        version_4.streams(&[]),
+        encode_ply(&one()).expect("encodes"),
+    ];
+    for file in files {
+        for normals in [Normals::Omit, Normals::Zero] {
+            let mut through_floats = Vec::new();
+            let splats = decode(&file, &Limits::default()).expect("decodes");
+            write_ply(&splats, normals, &mut through_floats).expect("writes");
+            let mut direct = Vec::new();
+            transcode_to_ply(&file[..], &Limits::default(), normals, &mut direct).expect("transcodes");
+            assert!(direct == through_floats, "{normals:?}, {} splats", splats.len());
+        }
+    }
+}
+
+#[test]
+fn transcoding_refuses_before_it_writes() {
+    let file = Payload::pattern(2, 3000, 0).network();
+    let limits = Limits { compressed_bytes_max: file.len() as u64 - 1, ..Limits::default() };
+    let mut target = Vec::new();
+    let refused = transcode_to_ply(&file[..], &limits, Normals::Omit, &mut target);
+    assert!(matches!(refused, Err(SplatError::TooLarge { .. })), "{refused:?}");
+    let refused = transcode_to_ply(&file[..file.len() - 1], &Limits::default(), Normals::Omit, &mut target);
+    assert!(matches!(refused, Err(SplatError::Truncated { .. })), "{refused:?}");
+    assert!(target.is_empty(), "nothing was written");
+    let mut half = Payload::pattern(1, 3000, 0);
+    half.arrays[0][2500 * 6..2500 * 6 + 2].copy_from_slice(&[0, 0x7c]);
+    let refused = transcode_to_ply(&half.gzip()[..], &Limits::default(), Normals::Omit, &mut target);
+    assert!(
+        matches!(refused, Err(SplatError::NonFinite { splat: 2500, field: Field::Position })),
+        "{refused:?}"
+    );
 }
 
 #[test]
