@@ -12,7 +12,7 @@ const FOV_VERTICAL_DEG: f64 = 49.1;
 const NEAR: f32 = 0.01;
 const FAR: f32 = 100.0;
 
-/// A pinhole camera with OpenCV axes: x to the right, y down, z into the scene.
+/// A pinhole camera with `OpenCV` axes: x to the right, y down, z into the scene.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Camera {
     /// Rows of the rigid transform from world to camera coordinates; the last column is the translation.
@@ -46,11 +46,7 @@ impl Camera {
         let up = cross(backward, right);
 
         Self {
-            world_to_camera: [
-                row(right, 1.0, 0.0),
-                row(up, -1.0, 0.0),
-                row(backward, -1.0, radius),
-            ],
+            world_to_camera: [row(right, 1.0, 0.0), row(up, -1.0, 0.0), row(backward, -1.0, radius)],
             focal_px: narrow(f64::from(size_px) / (2.0 * (FOV_VERTICAL_DEG.to_radians() / 2.0).tan())),
             principal_px: narrow(f64::from(size_px / 2)),
             size_px,
@@ -78,11 +74,7 @@ fn row(axis: [f64; 3], sign: f64, translation: f32) -> [f32; 4] {
 }
 
 fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
-    [
-        a[1] * b[2] - a[2] * b[1],
-        a[2] * b[0] - a[0] * b[2],
-        a[0] * b[1] - a[1] * b[0],
-    ]
+    [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is the purpose")]

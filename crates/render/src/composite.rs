@@ -39,13 +39,8 @@ struct Lane {
 impl Tile {
     /// Composites the splats numbered by `order`, nearest first, in the tile whose first pixel is `origin`.
     pub(crate) fn composite(projected: &[Projected], order: &[u32], origin: [usize; 2]) -> Self {
-        let open = Lane {
-            color: [[0.0; LANES]; 3],
-            transmittance: [1.0; LANES],
-        };
-        let mut tile = Self {
-            rows: [[open; LANES_PER_ROW]; TILE_PX],
-        };
+        let open = Lane { color: [[0.0; LANES]; 3], transmittance: [1.0; LANES] };
+        let mut tile = Self { rows: [[open; LANES_PER_ROW]; TILE_PX] };
         let origin = [origin[0] as f32 + 0.5, origin[1] as f32 + 0.5];
         for batch in order.chunks(CHECK_EVERY) {
             for &index in batch {
@@ -91,10 +86,7 @@ impl Tile {
     }
 
     fn is_closed(&self) -> bool {
-        self.rows
-            .iter()
-            .flatten()
-            .all(|lane| lane.transmittance.iter().all(|&light| light < 0.0))
+        self.rows.iter().flatten().all(|lane| lane.transmittance.iter().all(|&light| light < 0.0))
     }
 }
 
@@ -118,16 +110,17 @@ impl Lane {
         // Masks of all ones or zeros instead of conditions, which keeps the loops free of branches.
         let visible: [u32; LANES] =
             from_fn(|number| mask(sigma[number] >= 0.0) & mask(alpha[number] >= ALPHA_FLOOR));
-        let drawn: [u32; LANES] = from_fn(|number| visible[number] & mask(behind[number] > TRANSMITTANCE_STOP));
+        let drawn: [u32; LANES] =
+            from_fn(|number| visible[number] & mask(behind[number] > TRANSMITTANCE_STOP));
         let weight: [f32; LANES] =
             from_fn(|number| f32::from_bits((alpha[number] * light[number]).to_bits() & drawn[number]));
         self.transmittance = from_fn(|number| {
             let closed = light[number].to_bits() | (visible[number] & SIGN_BIT);
             f32::from_bits((behind[number].to_bits() & drawn[number]) | (closed & !drawn[number]))
         });
-        for channel in 0..3 {
-            for number in 0..LANES {
-                self.color[channel][number] += splat.color[channel] * weight[number];
+        for (collected, channel) in self.color.iter_mut().zip(splat.color) {
+            for (light, weight) in collected.iter_mut().zip(weight) {
+                *light += channel * weight;
             }
         }
     }

@@ -23,11 +23,7 @@ pub struct PngError {
 impl Frame {
     /// Makes a black picture.
     pub fn black(width: u32, height: u32) -> Self {
-        Self {
-            width,
-            height,
-            pixels: vec![0; width as usize * height as usize * 3],
-        }
+        Self { width, height, pixels: vec![0; width as usize * height as usize * 3] }
     }
 
     /// Encodes the picture as PNG.
@@ -35,11 +31,7 @@ impl Frame {
     /// # Errors
     /// [`PngError`] if the picture has no pixels, or not as many as its size says.
     pub fn to_png(&self) -> Result<Vec<u8>, PngError> {
-        self.encode().map_err(|source| PngError {
-            width: self.width,
-            height: self.height,
-            source,
-        })
+        self.encode().map_err(|source| PngError { width: self.width, height: self.height, source })
     }
 
     fn encode(&self) -> Result<Vec<u8>, png::EncodingError> {

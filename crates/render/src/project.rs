@@ -78,7 +78,7 @@ pub(crate) fn project(gaussian: &Gaussian, camera: &Camera) -> Option<Projected>
     }
     let [xx, xy, yy] = picture_covariance(camera, gaussian, [x, y, z]);
     let (xx, yy) = (xx + BLUR_PX2, yy + BLUR_PX2);
-    let determinant = xx * yy - xy * xy;
+    let determinant = fused(xx, yy, -(xy * xy));
     if !(determinant > 0.0 && determinant.is_finite()) {
         return None;
     }
@@ -94,11 +94,7 @@ pub(crate) fn project(gaussian: &Gaussian, camera: &Camera) -> Option<Projected>
         camera.focal_px * y * inverse_z + camera.principal_px,
     ];
     let conic = [yy / determinant, -xy / determinant, xx / determinant];
-    let finite = center
-        .iter()
-        .chain(&conic)
-        .chain(&gaussian.color)
-        .all(|value| value.is_finite());
+    let finite = center.iter().chain(&conic).chain(&gaussian.color).all(|value| value.is_finite());
     if !finite || !touches_picture(center, radius, camera.size_px as f32) {
         return None;
     }
@@ -169,10 +165,7 @@ fn tiles(center: [f32; 2], radius: [f32; 2], size_px: u32) -> TileRect {
         let end = (middle + half).ceil().clamp(0.0, count);
         (first as u16, end as u16)
     };
-    TileRect {
-        columns: range(0),
-        rows: range(1),
-    }
+    TileRect { columns: range(0), rows: range(1) }
 }
 
 /// Bounds where `opacity * exp(-sigma)` can reach the floor, wide enough for the rounding of sigma in f32.

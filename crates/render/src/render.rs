@@ -30,11 +30,7 @@ pub struct RenderBudget {
 
 impl Default for RenderBudget {
     fn default() -> Self {
-        Self {
-            splats_max: 2_000_000,
-            tile_pairs_max: 20_000_000,
-            size_px_max: 4_096,
-        }
+        Self { splats_max: 2_000_000, tile_pairs_max: 20_000_000, size_px_max: 4_096 }
     }
 }
 
@@ -78,17 +74,11 @@ pub fn render(
     budget: &RenderBudget,
 ) -> Result<Frame, RenderError> {
     check_budget(scene, camera, budget)?;
-    let projected: Vec<Projected> = scene
-        .gaussians
-        .par_iter()
-        .filter_map(|gaussian| project(gaussian, camera))
-        .collect();
+    let projected: Vec<Projected> =
+        scene.gaussians.par_iter().filter_map(|gaussian| project(gaussian, camera)).collect();
     let pairs = projected.iter().map(|splat| splat.tiles.area()).sum();
     if pairs > budget.tile_pairs_max {
-        return Err(RenderError::TooManyTilePairs {
-            found: pairs,
-            maximum: budget.tile_pairs_max,
-        });
+        return Err(RenderError::TooManyTilePairs { found: pairs, maximum: budget.tile_pairs_max });
     }
     let bins = Bins::fill(&projected, camera.size_px as usize);
     Ok(composite(&projected, &bins, camera.size_px, background))
@@ -104,26 +94,17 @@ pub fn render_views(
     cameras: &[Camera],
     budget: &RenderBudget,
 ) -> Result<Vec<Frame>, RenderError> {
-    cameras
-        .iter()
-        .map(|camera| render(scene, camera, WHITE, budget))
-        .collect()
+    cameras.iter().map(|camera| render(scene, camera, WHITE, budget)).collect()
 }
 
 fn check_budget(scene: &Scene, camera: &Camera, budget: &RenderBudget) -> Result<(), RenderError> {
     let found = scene.gaussians.len();
     if found > budget.splats_max {
-        return Err(RenderError::TooManySplats {
-            found,
-            maximum: budget.splats_max,
-        });
+        return Err(RenderError::TooManySplats { found, maximum: budget.splats_max });
     }
     let size_px = camera.size_px;
     if size_px == 0 || size_px > budget.size_px_max {
-        return Err(RenderError::Size {
-            size_px,
-            maximum: budget.size_px_max,
-        });
+        return Err(RenderError::Size { size_px, maximum: budget.size_px_max });
     }
     Ok(())
 }
@@ -169,11 +150,7 @@ impl Bins {
             });
         }
         // Every start has moved to its tile's end.
-        Self {
-            splats,
-            ends: starts,
-            tiles_per_row,
-        }
+        Self { splats, ends: starts, tiles_per_row }
     }
 
     fn tile(&self, row: usize, column: usize) -> &[u32] {
@@ -194,19 +171,15 @@ fn for_each_tile(rect: TileRect, tiles_per_row: usize, mut visit: impl FnMut(usi
 fn composite(projected: &[Projected], bins: &Bins, size_px: u32, background: [f32; 3]) -> Frame {
     let size = size_px as usize;
     let mut frame = Frame::black(size_px, size_px);
-    frame
-        .pixels
-        .par_chunks_mut(TILE_PX * size * 3)
-        .enumerate()
-        .for_each(|(tile_row, strip)| {
-            for tile_column in 0..bins.tiles_per_row {
-                let origin = [tile_column * TILE_PX, tile_row * TILE_PX];
-                let tile = Tile::composite(projected, bins.tile(tile_row, tile_column), origin);
-                let (first, last) = (origin[0] * 3, (origin[0] + TILE_PX).min(size) * 3);
-                for (row, pixels) in strip.chunks_mut(size * 3).enumerate() {
-                    tile.write_row(row, background, &mut pixels[first..last]);
-                }
+    frame.pixels.par_chunks_mut(TILE_PX * size * 3).enumerate().for_each(|(tile_row, strip)| {
+        for tile_column in 0..bins.tiles_per_row {
+            let origin = [tile_column * TILE_PX, tile_row * TILE_PX];
+            let tile = Tile::composite(projected, bins.tile(tile_row, tile_column), origin);
+            let (first, last) = (origin[0] * 3, (origin[0] + TILE_PX).min(size) * 3);
+            for (row, pixels) in strip.chunks_mut(size * 3).enumerate() {
+                tile.write_row(row, background, &mut pixels[first..last]);
             }
-        });
+        }
+    });
     frame
 }

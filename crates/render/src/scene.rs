@@ -26,12 +26,7 @@ impl Gaussian {
     ///
     /// The quaternion need not have unit length; a zero one has no direction, and such a Gaussian is never drawn.
     pub fn new(mean: [f32; 3], scale: [f32; 3], rotation: [f32; 4], opacity: f32, color: [f32; 3]) -> Self {
-        Self {
-            mean,
-            covariance: covariance(scale, rotation),
-            opacity,
-            color,
-        }
+        Self { mean, covariance: covariance(scale, rotation), opacity, color }
     }
 }
 
@@ -123,10 +118,7 @@ fn check_shape(splats: &Splats) -> Result<(), NormaliseError> {
     ];
     for (length, attribute) in lengths {
         if length != expected {
-            return Err(NormaliseError::Ragged {
-                splats: expected,
-                attribute,
-            });
+            return Err(NormaliseError::Ragged { splats: expected, attribute });
         }
     }
     Ok(())
@@ -182,33 +174,14 @@ fn mean_coordinate(positions: &[[f32; 3]]) -> f32 {
 
 fn covariance(scale: [f32; 3], rotation: [f32; 4]) -> [f32; 6] {
     // In f64 for the norm alone: squares of finite f32 values can overflow or vanish in f32.
-    let norm = rotation
-        .iter()
-        .map(|&part| f64::from(part) * f64::from(part))
-        .sum::<f64>()
-        .sqrt();
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "parts of a unit quaternion; NaN marks a zero one"
-    )]
+    let norm = rotation.iter().map(|&part| f64::from(part) * f64::from(part)).sum::<f64>().sqrt();
+    #[expect(clippy::cast_possible_truncation, reason = "parts of a unit quaternion; NaN marks a zero one")]
     let [w, x, y, z] = rotation.map(|part| (f64::from(part) / norm) as f32);
 
     let axes = [
-        [
-            1.0 - 2.0 * (y * y + z * z),
-            2.0 * (x * y - w * z),
-            2.0 * (x * z + w * y),
-        ],
-        [
-            2.0 * (x * y + w * z),
-            1.0 - 2.0 * (x * x + z * z),
-            2.0 * (y * z - w * x),
-        ],
-        [
-            2.0 * (x * z - w * y),
-            2.0 * (y * z + w * x),
-            1.0 - 2.0 * (x * x + y * y),
-        ],
+        [1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - w * z), 2.0 * (x * z + w * y)],
+        [2.0 * (x * y + w * z), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - w * x)],
+        [2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y)],
     ];
     let scaled = axes.map(|row| [row[0] * scale[0], row[1] * scale[1], row[2] * scale[2]]);
     let dot = |a: usize, b: usize| {

@@ -42,9 +42,7 @@ fn grid(cells: &[&Frame], columns: usize, gap: u32) -> Frame {
 
 /// Length of `count` cells with gaps between them.
 fn edge(count: usize, cell: u32, gap: u32) -> u32 {
-    (0..count).fold(0, |length, number| {
-        length + cell + if number == 0 { 0 } else { gap }
-    })
+    (0..count).fold(0, |length, number| length + cell + if number == 0 { 0 } else { gap })
 }
 
 /// Reduces a picture so that neither edge exceeds `edge_max`, by averaging the pixels under each new one.

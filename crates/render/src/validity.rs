@@ -17,11 +17,7 @@ pub struct ValidityRules {
 
 impl Default for ValidityRules {
     fn default() -> Self {
-        Self {
-            splats_min: 7_000,
-            transparent_below: 1e-3,
-            transparent_share_max: 0.8,
-        }
+        Self { splats_min: 7_000, transparent_below: 1e-3, transparent_share_max: 0.8 }
     }
 }
 
@@ -60,16 +56,10 @@ pub enum InvalidSplat {
 pub fn check(splats: &Splats, rules: &ValidityRules) -> Result<(), InvalidSplat> {
     let found = splats.len();
     if found < rules.splats_min {
-        return Err(InvalidSplat::TooFew {
-            found,
-            minimum: rules.splats_min,
-        });
+        return Err(InvalidSplat::TooFew { found, minimum: rules.splats_min });
     }
-    let transparent = splats
-        .opacities
-        .iter()
-        .filter(|&&logit| sigmoid(logit) < rules.transparent_below)
-        .count();
+    let transparent =
+        splats.opacities.iter().filter(|&&logit| sigmoid(logit) < rules.transparent_below).count();
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     let share = transparent as f64 / found as f64;
     if share > rules.transparent_share_max {
