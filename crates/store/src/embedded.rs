@@ -6,9 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use sn17_app::ports::{
-    Decide, Due, Ledger, Nonce, PortError, PortErrorKind, PortResult, QuotaWindow,
-};
+use sn17_app::ports::{Decide, Due, Ledger, Nonce, PortError, PortErrorKind, PortResult, QuotaWindow};
 use sn17_core::UnixMs;
 use sn17_core::index::due_entry;
 use sn17_core::ledger::{DecisionId, LoadSpec, Stored, View};

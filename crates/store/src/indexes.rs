@@ -87,7 +87,12 @@ impl Indexes {
     }
 
     /// The next `max` entries of the calendar behind `after` that are not after `now`.
-    pub(crate) fn due_page(&self, after: Option<(UnixMs, Key)>, now: UnixMs, max: usize) -> Vec<(UnixMs, Key)> {
+    pub(crate) fn due_page(
+        &self,
+        after: Option<(UnixMs, Key)>,
+        now: UnixMs,
+        max: usize,
+    ) -> Vec<(UnixMs, Key)> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let entries = self.due.range((from, Bound::Unbounded));
         entries.take_while(|(at, _)| *at <= now).take(max).copied().collect()

@@ -97,7 +97,8 @@ impl FolderBlobs {
         let removed = blocking(move || {
             let mut removed = Vec::new();
             for (folder, secs) in ages {
-                let before = UNIX_EPOCH + Duration::from_millis(now.0.saturating_sub(secs.saturating_mul(1000)));
+                let before =
+                    UNIX_EPOCH + Duration::from_millis(now.0.saturating_sub(secs.saturating_mul(1000)));
                 remove_older(&folder, before, &mut removed)?;
             }
             Ok(removed)
@@ -180,10 +181,11 @@ impl Blobs for FolderBlobs {
     async fn get(&self, key: &BlobKey) -> PortResult<BlobRead> {
         let path = self.path(key)?;
         let permit = Arc::clone(&self.reads).try_acquire_owned();
-        let permit = permit.map_err(|_| PortError::new(PortErrorKind::Throttled, "too many reads at once"))?;
+        let permit =
+            permit.map_err(|_| PortError::new(PortErrorKind::Throttled, "too many reads at once"))?;
         let missing = no_blob(key);
         let opened = blocking(move || match File::open(path) {
-            Ok(file) => Reading::start(file, permit).map(Some),
+            Ok(file) => Reading::start(file, permit),
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(error),
         });
@@ -246,6 +248,9 @@ fn sync_folders(folder: &Path, root: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// A file's size, its first chunk and the rest.
+type Started = (u64, Option<Bytes>, Option<Reading>);
+
 /// A file on its way out.
 struct Reading {
     file: File,
@@ -254,17 +259,15 @@ struct Reading {
 }
 
 impl Reading {
-    /// Its size, its first chunk and the rest.
-    fn start(file: File, permit: OwnedSemaphorePermit) -> io::Result<(u64, Option<Bytes>, Option<Self>)> {
+    /// The file's size, its first chunk and the rest; none for a folder.
+    fn start(file: File, permit: OwnedSemaphorePermit) -> io::Result<Option<Started>> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
-            return Err(io::Error::other("not a file"));
+            return Ok(None);
         }
         let reading = Self { file, left: metadata.len(), _permit: permit };
-        match next_chunk(Some(reading))? {
-            Some((first, rest)) => Ok((metadata.len(), Some(first), rest)),
-            None => Ok((metadata.len(), None, None)),
-        }
+        let (first, rest) = next_chunk(Some(reading))?.unzip();
+        Ok(Some((metadata.len(), first, rest.flatten())))
     }
 }
 
@@ -314,9 +317,7 @@ fn is_missing(error: &io::Error) -> bool {
 }
 
 /// Runs file work on a thread that may block.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> PortResult<T> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> PortResult<T> {
     let unavailable = |message: String| PortError::new(PortErrorKind::Unavailable, message);
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(value)) => Ok(value),

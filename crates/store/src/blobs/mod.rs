@@ -16,7 +16,10 @@ fn parts(key: &BlobKey) -> PortResult<Vec<&str>> {
     let parts: Vec<&str> = key.0.split('/').collect();
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let is_part = |part: &&str| {
-        !part.is_empty() && part.len() <= PART_BYTES_MAX && !part.starts_with('.') && part.bytes().all(allowed)
+        !part.is_empty()
+            && part.len() <= PART_BYTES_MAX
+            && !part.starts_with('.')
+            && part.bytes().all(allowed)
     };
     if key.0.len() <= NAME_BYTES_MAX && parts.iter().all(is_part) { Ok(parts) } else { Err(refused()) }
 }

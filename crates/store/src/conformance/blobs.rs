@@ -47,7 +47,7 @@ fn noise(bytes: usize) -> Vec<u8> {
 }
 
 /// A blob is visible after `finish`, not before, and then complete.
-pub async fn blobs_appear_when_finished(blobs: &impl Blobs) {
+pub async fn blobs_appear_when_finished(blobs: &dyn Blobs) {
     let name = "submissions/0190-abc/5F3s.spz";
     let upload = blobs.begin(&key(name)).await.expect("an upload");
     assert_eq!(get(blobs, name).await, None);
@@ -61,7 +61,7 @@ pub async fn blobs_appear_when_finished(blobs: &impl Blobs) {
 }
 
 /// An aborted upload leaves nothing, takes nothing more, and may be aborted again.
-pub async fn aborted_uploads_leave_nothing(blobs: &impl Blobs) {
+pub async fn aborted_uploads_leave_nothing(blobs: &dyn Blobs) {
     let upload = blobs.begin(&key("a")).await.expect("an upload");
     blobs.part(&upload, Bytes::from(noise(300_000))).await.expect("a part");
     blobs.abort(&upload).await.expect("it is ours");
@@ -73,7 +73,7 @@ pub async fn aborted_uploads_leave_nothing(blobs: &impl Blobs) {
 }
 
 /// A newer blob replaces the older one of its name as a whole, when it is finished.
-pub async fn a_newer_blob_replaces_the_older(blobs: &impl Blobs) {
+pub async fn a_newer_blob_replaces_the_older(blobs: &dyn Blobs) {
     put(blobs, "a", b"a long first version").await;
     let upload = blobs.begin(&key("a")).await.expect("an upload");
     blobs.part(&upload, Bytes::from_static(b"second")).await.expect("a part");
@@ -83,7 +83,7 @@ pub async fn a_newer_blob_replaces_the_older(blobs: &impl Blobs) {
 }
 
 /// Uploads at the same time, even of the same name, do not mix; the last one finished is the one that stays.
-pub async fn uploads_do_not_mix(blobs: &impl Blobs) {
+pub async fn uploads_do_not_mix(blobs: &dyn Blobs) {
     let one = blobs.begin(&key("a/one")).await.expect("an upload");
     let two = blobs.begin(&key("a/two")).await.expect("an upload");
     let again = blobs.begin(&key("a/one")).await.expect("an upload");
@@ -100,7 +100,7 @@ pub async fn uploads_do_not_mix(blobs: &impl Blobs) {
 }
 
 /// A large blob goes in as parts of any size and comes out in chunks of at most 1 MiB.
-pub async fn large_blobs_come_in_chunks(blobs: &impl Blobs) {
+pub async fn large_blobs_come_in_chunks(blobs: &dyn Blobs) {
     let content = noise(7_654_321);
     let upload = blobs.begin(&key("large")).await.expect("an upload");
     let (small, large) = content.split_at(100_000);
@@ -112,7 +112,7 @@ pub async fn large_blobs_come_in_chunks(blobs: &impl Blobs) {
 }
 
 /// An upload without bytes is an empty blob.
-pub async fn empty_blobs_are_blobs(blobs: &impl Blobs) {
+pub async fn empty_blobs_are_blobs(blobs: &dyn Blobs) {
     let upload = blobs.begin(&key("empty")).await.expect("an upload");
     blobs.finish(&upload).await.expect("a blob");
     assert_eq!(get(blobs, "empty").await, Some(Vec::new()));
@@ -120,11 +120,30 @@ pub async fn empty_blobs_are_blobs(blobs: &impl Blobs) {
 
 /// Names that are not made of letters, digits, `-`, `_`, `.` and `/`, or that lead out of a folder or hide in it,
 /// are refused.
-pub async fn bad_names_are_refused(blobs: &impl Blobs) {
+pub async fn bad_names_are_refused(blobs: &dyn Blobs) {
     let long = "a".repeat(600);
     let bad = [
-        "", "/", "/a", "a/", "a//b", ".", "..", "../a", "a/../b", "a/./b", ".uploads/x", "a/.b", "a b", "a\\b",
-        "a\0b", "ä", "a:b", "a?b", "a\nb", "C:\\a", long.as_str(),
+        "",
+        "/",
+        "/a",
+        "a/",
+        "a//b",
+        ".",
+        "..",
+        "../a",
+        "a/../b",
+        "a/./b",
+        ".uploads/x",
+        "a/.b",
+        "a b",
+        "a\\b",
+        "a\0b",
+        "ä",
+        "a:b",
+        "a?b",
+        "a\nb",
+        "C:\\a",
+        long.as_str(),
     ];
     for name in bad {
         let begun = blobs.begin(&key(name)).await;
@@ -139,7 +158,7 @@ pub async fn bad_names_are_refused(blobs: &impl Blobs) {
 }
 
 /// A blob that was never there is `NotFound`, and so is the folder that holds others.
-pub async fn missing_blobs_are_not_found(blobs: &impl Blobs) {
+pub async fn missing_blobs_are_not_found(blobs: &dyn Blobs) {
     put(blobs, "folder/one", b"1").await;
     for name in ["nothing", "folder/two", "folder", "folder/one/more"] {
         assert_eq!(get(blobs, name).await, None, "{name}");
@@ -147,7 +166,7 @@ pub async fn missing_blobs_are_not_found(blobs: &impl Blobs) {
 }
 
 /// A deleted blob is gone; deleting what is missing is no error.
-pub async fn deleted_blobs_are_gone(blobs: &impl Blobs) {
+pub async fn deleted_blobs_are_gone(blobs: &dyn Blobs) {
     put(blobs, "folder/one", b"1").await;
     put(blobs, "folder/two", b"2").await;
     for _ in 0..2 {
@@ -158,7 +177,7 @@ pub async fn deleted_blobs_are_gone(blobs: &impl Blobs) {
 }
 
 /// BL-1: a reader gets the whole blob that it opened, whatever replaces it meanwhile.
-pub async fn readers_keep_what_they_opened(blobs: &impl Blobs) {
+pub async fn readers_keep_what_they_opened(blobs: &dyn Blobs) {
     let content = noise(3_000_000);
     put(blobs, "a", &content).await;
     let mut read = blobs.get(&key("a")).await.expect("a blob");

@@ -3,15 +3,13 @@
 use std::sync::Arc;
 
 use sn17_app::ports::{Ledger, Nonce, PortErrorKind, QuotaWindow, transact};
-use sn17_core::ledger::{
-    Change, Expect, LOADS_MAX, LoadSpec, QueueName, Step, View, WRITES_MAX, Write,
-};
+use sn17_core::ledger::{Change, Expect, LOADS_MAX, LoadSpec, QueueName, Step, View, WRITES_MAX, Write};
 use sn17_core::state::{Item, Key, KeyHash};
 
 use super::Harness;
 use super::samples::{
-    commit, commit_as, create, decision_id, hotkey, read, rev, score_effect, session, submission, task, task_id,
-    timer_effect, update,
+    commit, commit_as, create, decision_id, hotkey, read, rev, score_effect, session, submission, task,
+    task_id, timer_effect, update,
 };
 
 fn session_key(number: u8) -> Key {
@@ -135,7 +133,10 @@ pub async fn three_loads_are_allowed_and_no_more(harness: &mut impl Harness) {
                 let next = u8::try_from(loaded).expect("a handful");
                 return Step::Load(LoadSpec::keys([session_key(next)]));
             }
-            Step::Commit { writes: vec![create_session(100)], reply: view.items().flat_map(|(_, item)| item).count() }
+            Step::Commit {
+                writes: vec![create_session(100)],
+                reply: view.items().flat_map(|(_, item)| item).count(),
+            }
         };
         let load = LoadSpec::keys([session_key(0)]);
         let outcome = transact(&*ledger, decision_id(), now, load, decide).await;
@@ -152,7 +153,8 @@ pub async fn three_loads_are_allowed_and_no_more(harness: &mut impl Harness) {
 pub async fn eight_writes_are_allowed_and_no_more(harness: &mut impl Harness) {
     let (ledger, now) = (harness.ledger(), harness.now());
     let most = u8::try_from(WRITES_MAX).expect("a handful");
-    let error = commit(&*ledger, now, (0..=most).map(create_session).collect()).await.expect_err("one too many");
+    let error =
+        commit(&*ledger, now, (0..=most).map(create_session).collect()).await.expect_err("one too many");
     assert_eq!(error.kind, PortErrorKind::Corrupt);
     assert_eq!(rev(&*ledger, now, session_key(0)).await, None);
     commit(&*ledger, now, (0..most).map(create_session).collect()).await.expect("as many as allowed");
@@ -195,7 +197,8 @@ pub async fn a_deleted_item_starts_again(harness: &mut impl Harness) {
     let old = read(&*ledger, now, session_key(1)).await.expect("it was created");
     commit(&*ledger, now, vec![Write::delete(session_key(1), &old)]).await.expect("nobody interferes");
     assert_eq!(rev(&*ledger, now, session_key(1)).await, None);
-    let error = commit(&*ledger, now, vec![Write::delete(session_key(1), &old)]).await.expect_err("it is gone");
+    let error =
+        commit(&*ledger, now, vec![Write::delete(session_key(1), &old)]).await.expect_err("it is gone");
     assert_eq!(error.kind, PortErrorKind::Conflict);
     create(&*ledger, now, session_key(1), Item::Session(session(0))).await;
     assert_eq!(rev(&*ledger, now, session_key(1)).await, Some(1));

@@ -28,7 +28,12 @@ async fn due_keys(ledger: &dyn Ledger, now: UnixMs) -> Vec<Key> {
     ledger.due(now, 10).await.expect("the ledger can be read").into_iter().map(|due| due.key).collect()
 }
 
-async fn update_task(ledger: &dyn Ledger, now: UnixMs, id: TaskId, change: impl Fn(&mut Task) + Send + 'static) {
+async fn update_task(
+    ledger: &dyn Ledger,
+    now: UnixMs,
+    id: TaskId,
+    change: impl Fn(&mut Task) + Send + 'static,
+) {
     update(ledger, now, Key::Task(id), move |item| {
         let Item::Task(value) = item else { panic!("a task holds a task") };
         change(value);
@@ -131,7 +136,10 @@ pub async fn due_comes_longest_overdue_first(harness: &mut impl Harness) {
     assert_eq!(due_keys(&*ledger, now.plus_ms(29_999)).await, []);
     assert_eq!(due_keys(&*ledger, now.plus_secs(30)).await, [first]);
     let all = ledger.due(now.plus_secs(700), 10).await.expect("the ledger can be read");
-    assert_eq!(all.iter().map(|due| due.key).collect::<Vec<_>>(), [first, Key::Task(ids[0]), Key::Task(ids[1])]);
+    assert_eq!(
+        all.iter().map(|due| due.key).collect::<Vec<_>>(),
+        [first, Key::Task(ids[0]), Key::Task(ids[1])]
+    );
     assert_eq!(all[0].at, now.plus_secs(30));
     let two = ledger.due(now.plus_secs(700), 2).await.expect("the ledger can be read");
     assert_eq!(two, all[..2]);
@@ -162,7 +170,9 @@ pub async fn api_keys_are_listed(harness: &mut impl Harness) {
         create(&*ledger, now, Key::ApiKey(KeyHash([number; 32])), Item::ApiKey(api_key(owner))).await;
     }
     let old = read(&*ledger, now, Key::ApiKey(KeyHash([2; 32]))).await.expect("it was created");
-    commit(&*ledger, now, vec![Write::delete(Key::ApiKey(KeyHash([2; 32])), &old)]).await.expect("no conflict");
+    commit(&*ledger, now, vec![Write::delete(Key::ApiKey(KeyHash([2; 32])), &old)])
+        .await
+        .expect("no conflict");
     let keys = ledger.api_keys().await.expect("a list");
     let owners = keys.iter().map(|(hash, stored)| (hash.0[0], stored.item.clone()));
     let expected = [(1, Item::ApiKey(api_key("one"))), (255, Item::ApiKey(api_key("last")))];

@@ -189,7 +189,8 @@ macro_rules! queue_conformance {
     };
 }
 
-/// Expands to one test for each promise of the blobs; the argument makes fresh `Blobs`.
+/// Expands to one test for each promise of the blobs; the argument makes a pointer to fresh
+/// `Blobs`, which keeps what they need.
 #[macro_export]
 macro_rules! blobs_conformance {
     ($make:expr) => {
@@ -228,6 +229,7 @@ macro_rules! conformance_tests {
         $crate::conformance::Harness::verify(&harness).await.expect("the adapter agrees with itself");
     };
     (@run $make:expr, $module:ident, $name:ident) => {
-        $crate::conformance::$module::$name(&$make).await;
+        let blobs = $make;
+        $crate::conformance::$module::$name(&*blobs).await;
     };
 }

@@ -1,19 +1,24 @@
 //! Items to test with.
 
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use sn17_app::ports::{Ledger, PortResult, transact};
 use sn17_core::ledger::{DecisionId, Effect, LoadSpec, Step, Stored, Write};
 use sn17_core::state::{
-    ApiKey, Assignment, Holder, Item, Key, KeyHash, Origin, Prompt, Session, Submission, SubmissionState, Task,
-    TaskKind, TaskState,
+    ApiKey, Assignment, Holder, Item, Key, KeyHash, Origin, Prompt, Session, Submission, SubmissionState,
+    Task, TaskKind, TaskState,
 };
 use sn17_core::{Hotkey, TaskId, UnixMs};
 
-/// A decision id that no other call has got.
+/// A decision id that no other call has got, in this process or in one that began at another time.
 pub fn decision_id() -> DecisionId {
     static NEXT: AtomicU64 = AtomicU64::new(1);
-    DecisionId(NEXT.fetch_add(1, Ordering::Relaxed).into())
+    static BEGUN_NANOS: LazyLock<u128> =
+        LazyLock::new(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos());
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    DecisionId(*BEGUN_NANOS << 64 | u128::from(number))
 }
 
 /// The `number`th miner.
@@ -133,12 +138,7 @@ pub async fn create(ledger: &dyn Ledger, now: UnixMs, key: Key, item: Item) {
 ///
 /// # Panics
 /// When there is no such item or the ledger refuses.
-pub async fn update(
-    ledger: &dyn Ledger,
-    now: UnixMs,
-    key: Key,
-    change: impl Fn(&mut Item) + Send + 'static,
-) {
+pub async fn update(ledger: &dyn Ledger, now: UnixMs, key: Key, change: impl Fn(&mut Item) + Send + 'static) {
     let decide = move |view: &sn17_core::ledger::View| {
         let old = view.get(&key).expect("the item is there");
         let mut item = old.item.clone();
