@@ -1,6 +1,7 @@
 //! Laws that hold whatever happens in whatever order, with effects lost, late or delivered twice.
 //!
-//! A failing run prints its commands; the generator's seed is fixed by `PROPTEST_RNG_SEED`.
+//! A failing run prints its shortest commands and notes its seed under `proptest-regressions`, which is kept;
+//! `PROPTEST_RNG_SEED` picks other runs.
 
 use std::collections::BTreeMap;
 
@@ -86,9 +87,9 @@ impl Run {
     fn new() -> Self {
         let mut world = World::with(|policy| {
             policy.miners = MinerRules {
-                cooldown_secs: 20,
+                cooldown_secs: 10,
                 throttle_secs: 5,
-                penalty_secs: 40,
+                penalty_secs: 120,
                 violations_allowed: 2,
                 ..MinerRules::default()
             };
@@ -223,7 +224,9 @@ impl Run {
             self.check_nothing_is_due();
         }
         for (key, stored) in self.world.live() {
-            assert_eq!(due_entry(&stored.item), None, "TK-1: {key:?} is not final");
+            let Item::Submission(submission) = &stored.item else { continue };
+            let is_pending = matches!(submission.state, SubmissionState::Submitted { .. });
+            assert!(!is_pending, "TK-1: {key:?} has no verdict");
         }
         for task in &self.tasks {
             assert_ne!(self.world.task(*task).state, TaskState::Open, "TK-1");
@@ -337,7 +340,7 @@ fn check_cooldown(run: &Run, hotkey: &Hotkey, submission: &Submission) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
     #[test]
     fn tk_1_as_1_as_2_sb_1_cd_1_hold_in_any_order(commands in prop::collection::vec(command(), 1..120)) {

@@ -142,17 +142,17 @@ fn as_2_becoming_strong_opens_tasks_behind_the_cursor() {
     let strong_only = world.add_task("one weak miner is on it");
     assert_eq!(world.take(&bob), strong_only);
     world.advance(1);
+    world.policy.tasks.copies = 2;
     let own = world.add_task("for Alice");
     assert_eq!(world.take(&alice), own);
     world.skip(&alice, own);
     world.advance(11);
     // This pull moves the cursor past what she has had.
-    world.policy.tasks.copies = 4;
     let next = world.add_task("next");
     assert_eq!(world.take(&alice), next);
     world.skip(&alice, next);
+    assert_eq!(world.session(&alice).cursor.map(|cursor| cursor.task), Some(own));
     world.flag(alice, true);
-    assert_eq!(world.session(&alice).cursor, None);
     assert_eq!(world.take(&alice), strong_only);
     world.flag(alice, false);
     assert_eq!(world.take(&alice), strong_only, "what is held stays held");

@@ -48,6 +48,19 @@ fn as_2_four_weak_miners_and_one_strong_one_get_a_task() {
 }
 
 #[test]
+fn as_2_a_queue_that_lags_behind_gives_no_weak_miner_the_extra_place() {
+    let mut world = world();
+    let task = world.add_task("a red barn");
+    for _ in 0..4 {
+        let miner = world.weak_miner();
+        assert_eq!(world.take(&miner), task);
+    }
+    let full = world.task(task);
+    assert!(!full.is_assignable(&hotkey(99), false, world.now));
+    assert!(full.is_assignable(&hotkey(99), true, world.now));
+}
+
+#[test]
 fn as_2_a_strong_miner_among_the_four_leaves_no_extra_place() {
     let mut world = world();
     let task = world.add_task("a red barn");
