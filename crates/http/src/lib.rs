@@ -1,1 +1,99 @@
-//! The HTTP surface as one axum router.
+//! The HTTP surface as one axum router, the same on every host.
+//!
+//! Each concern has one place: [`route`] knows every path and the surface it belongs to, `hygiene` what is done to
+//! every request and answer, `refusal` how each surface words an error, and a handler calls one use case.
+//!
+//! A host adds the extension [`RemoteIp`] to each request, and time-outs for slow clients; nothing here has a timer.
+
+mod admin;
+mod body;
+mod budget;
+mod client;
+mod hygiene;
+mod limiter;
+mod metrics;
+mod miner;
+mod ops;
+mod options;
+mod refusal;
+mod route;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{delete, get, post};
+use sn17_app::App;
+
+pub use options::{AdminKey, HttpOptions, RateLimit, RateLimits};
+
+use budget::MemoryBudget;
+use limiter::Limiter;
+use metrics::Metrics;
+use refusal::Refusal;
+
+/// Request extension that the host sets: the address of whoever sent the request, none where it is not known. Per-IP
+/// limits do not touch a request without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RemoteIp(pub Option<IpAddr>);
+
+/// What all handlers share.
+#[derive(Debug)]
+struct Server {
+    app: Arc<App>,
+    options: HttpOptions,
+    limiter: Limiter,
+    metrics: Metrics,
+    /// Working memory of submissions being received.
+    uploads: Arc<MemoryBudget>,
+    /// Working memory of results being turned into PLY.
+    conversions: Arc<MemoryBudget>,
+}
+
+/// Every route of clients, miners and operators over `app`.
+pub fn router(app: Arc<App>, options: HttpOptions) -> Router {
+    let server = Arc::new(Server {
+        app,
+        limiter: Limiter::default(),
+        metrics: Metrics::new(),
+        uploads: MemoryBudget::new(options.submission_memory_bytes),
+        conversions: MemoryBudget::new(options.conversion_memory_bytes),
+        options,
+    });
+    let mut router = Router::new()
+        .route(route::INDEX, get(ops::index))
+        .route(route::ADD_TASK, post(client::add_task))
+        .route(route::GET_STATUS, get(client::get_status))
+        .route(route::GET_RESULT, get(client::get_result))
+        .route(route::PULL_TASK, post(miner::pull_task))
+        .route(route::SUBMIT_RESULTS, post(miner::submit_results))
+        .route(route::GET_VERSION, post(miner::get_version))
+        .route(route::HEALTHZ, get(ops::healthz))
+        .route(route::READYZ, get(ops::readyz))
+        .route(route::METRICS, get(ops::metrics));
+    if server.options.admin_key.is_some() {
+        router = router
+            .route(route::ADMIN_KEYS, get(admin::list).post(admin::add))
+            .route(route::ADMIN_KEY, delete(admin::revoke));
+    }
+    router
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(unknown_method)
+        .layer(from_fn_with_state(Arc::clone(&server), hygiene::attend))
+        .with_state(server)
+}
+
+async fn unknown_path(request: Request) -> Refusal {
+    route::unknown(request.uri().path())
+}
+
+async fn unknown_method() -> Refusal {
+    Refusal::method_not_allowed()
+}
+
+/// Where a request came from, if the host knows.
+fn remote_ip(request: &Request) -> Option<IpAddr> {
+    request.extensions().get::<RemoteIp>().and_then(|remote| remote.0)
+}

@@ -1,0 +1,140 @@
+//! `get_result`: the best result as SPZ or PLY, or all of them in an archive.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::HeaderValue;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::response::Response;
+use futures_util::StreamExt as _;
+use sn17_app::ResultFile;
+use sn17_app::ports::BlobRead;
+use sn17_core::state::TaskState;
+use sn17_splat::{Limits, decode, encode_ply, inspect};
+use sn17_wire::client::{ClientError, ResultFormat, UNKNOWN_FAILURE, read_task_id};
+
+use super::archive;
+use super::{SYNTHETIC, YES, parameter};
+use crate::Server;
+use crate::refusal::Refusal;
+
+/// Most results in one archive; a task has at most 17.
+const RESULTS_MAX: usize = 32;
+/// Seconds after which a conversion that found no memory is worth another try.
+const CONVERSION_RETRY_SECS: u64 = 2;
+
+/// `GET /get_result?id=&all=&format=&compress=`: the same answer as often as it is asked for (BL-1).
+pub(crate) async fn get_result(
+    State(server): State<Arc<Server>>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let (parts, _) = request.into_parts();
+    let caller = server.caller(&parts).await?;
+    let id = read_task_id(parameter(&parts, "id").as_deref())?;
+    let (format, compress) = (parameter(&parts, "format"), parameter(&parts, "compress"));
+    let format = ResultFormat::of_query(format.as_deref(), compress.as_deref())?;
+    let wants_all = parameter(&parts, "all").is_some_and(|all| all == "true" || all == "1");
+
+    let task = server.app.task_of(&caller, id).await?.ok_or(ClientError::TaskNotFound(id))?;
+    match task.state_at(server.app.now()) {
+        TaskState::Success { .. } => {}
+        TaskState::Open => return Err(ClientError::NoResults(id).into()),
+        TaskState::Failure { reason, .. } => {
+            let reason = if reason.is_empty() { UNKNOWN_FAILURE.to_owned() } else { reason };
+            return Err(ClientError::NoSuccess { id, reason }.into());
+        }
+    }
+    let mut files = server.app.results(&task, if wants_all { RESULTS_MAX } else { 1 }).await?;
+    let is_synthetic = files.iter().any(|file| file.synthetic);
+    let mut response = match (wants_all, format) {
+        (true, ResultFormat::Spz) => archive(files),
+        // The archive has SPZ files alone: several conversions at once are more than one request may cost.
+        (true, ResultFormat::Ply) => return Err(ClientError::Query("all").into()),
+        (false, _) if files.is_empty() => return Err(ClientError::NoResults(id).into()),
+        (false, ResultFormat::Spz) => spz(files.swap_remove(0).splat),
+        (false, ResultFormat::Ply) => server.ply(files.swap_remove(0).splat).await?,
+    };
+    if is_synthetic {
+        response.headers_mut().insert(SYNTHETIC, YES);
+    }
+    Ok(response)
+}
+
+fn spz(splat: BlobRead) -> Response {
+    let bytes = splat.bytes;
+    attachment(Body::from_stream(splat.stream), bytes, ResultFormat::Spz)
+}
+
+fn archive(files: Vec<ResultFile>) -> Response {
+    let archive = archive::of(files.into_iter().map(|file| file.splat).collect());
+    let mut response = attachment(Body::from_stream(archive.stream), archive.bytes, ResultFormat::Spz);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/zip"));
+    headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"results.zip\""));
+    response
+}
+
+impl Server {
+    /// Turns an SPZ into a PLY, within the memory that conversions may have.
+    async fn ply(&self, mut splat: BlobRead) -> Result<Response, Refusal> {
+        let rules = &self.app.policy().submissions;
+        if splat.bytes > rules.splat_bytes_max {
+            tracing::error!(bytes = splat.bytes, "an accepted splat is larger than any may be");
+            return Err(Refusal::internal("conversion"));
+        }
+        let mut spz = Vec::with_capacity(usize::try_from(splat.bytes).unwrap_or_default());
+        while let Some(chunk) = splat.stream.next().await {
+            spz.extend_from_slice(&chunk?);
+        }
+        let limits = Limits::default().with_splats_max(u32::try_from(rules.splats_max).unwrap_or(u32::MAX));
+        let broken = |error| {
+            tracing::error!(%error, "an accepted splat cannot be decoded");
+            Refusal::internal("conversion")
+        };
+        // Splats and text of the same size live side by side for a moment.
+        let decoded_bytes = inspect(&spz).map_err(broken)?.decoded_bytes;
+        let needed = usize::try_from(decoded_bytes.saturating_mul(2)).unwrap_or(usize::MAX);
+        let share = self.conversions.take(needed).ok_or_else(|| {
+            let message = "too many results are being converted";
+            Refusal::busy("conversion_memory", message, CONVERSION_RETRY_SECS).upholding("IN-1")
+        })?;
+        let splats = decode(&spz, &limits).map_err(broken)?;
+        drop(spz);
+        let ply = encode_ply(&splats).map_err(broken)?;
+        drop(splats);
+        let bytes = ply.len() as u64;
+        // The share goes back when the last byte has left.
+        let body = futures_util::stream::iter(Chunks { ply: ply.into(), _share: share });
+        Ok(attachment(
+            Body::from_stream(body.map(Ok::<_, std::convert::Infallible>)),
+            bytes,
+            ResultFormat::Ply,
+        ))
+    }
+}
+
+/// A PLY in pieces of 64 KiB, with the memory it lies in.
+struct Chunks {
+    ply: bytes::Bytes,
+    _share: crate::budget::MemoryShare,
+}
+
+impl Iterator for Chunks {
+    type Item = bytes::Bytes;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        const CHUNK_BYTES: usize = 64 << 10;
+        let chunk = self.ply.split_to(self.ply.len().min(CHUNK_BYTES));
+        (!chunk.is_empty()).then_some(chunk)
+    }
+}
+
+fn attachment(body: Body, bytes: u64, format: ResultFormat) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes));
+    headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static(format.content_disposition()));
+    response
+}

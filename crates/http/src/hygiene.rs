@@ -1,0 +1,118 @@
+//! What is done to every request and every answer.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ALLOW,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use tracing::Instrument as _;
+
+use crate::Server;
+use crate::refusal::Refusal;
+use crate::route::{Route, Surface};
+
+/// Largest header block, names and values, in bytes.
+pub(crate) const HEADER_BYTES_MAX: usize = 16 << 10;
+/// Names an answer for whoever asks about it.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Serves one request: bounds its headers, answers preflights, renders a refusal for its surface, names, counts and
+/// traces it.
+pub(crate) async fn attend(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
+    let arrived = server.app.now();
+    let request_id = hex_id(server.app.random());
+    let route = Route::of(request.uri().path());
+    let method = method_label(request.method());
+    let span = tracing::info_span!(
+        "request",
+        request.id = str::from_utf8(&request_id).unwrap_or_default(),
+        http.route = route.label,
+        http.method = method,
+    );
+    let mut response = serve(route.surface, request, next).instrument(span.clone()).await;
+    if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
+        server.metrics.refused(route.label, &refusal);
+        tracing::debug!(parent: &span, reason = refusal.reason, "refused");
+        let allow = response.headers_mut().remove(ALLOW);
+        response = refusal.render(route.surface);
+        if let Some(allow) = allow {
+            response.headers_mut().insert(ALLOW, allow);
+        }
+    }
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_bytes(&request_id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    if route.surface == Surface::Client {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        headers.insert(
+            ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static("content-disposition, retry-after, x-request-id, x-sn17-synthetic"),
+        );
+    }
+    let status = response.status().as_u16();
+    let duration_ms = server.app.now().ms_since(arrived);
+    server.metrics.answered(route.label, method, status, duration_ms);
+    tracing::debug!(parent: &span, http.status = status, duration_ms, "answered");
+    response
+}
+
+async fn serve(surface: Surface, request: Request, next: Next) -> Response {
+    if header_bytes(request.headers()) > HEADER_BYTES_MAX {
+        let message = format!("headers have more than {HEADER_BYTES_MAX} bytes");
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Refusal::new(status, "headers_too_large", message).upholding("IN-1").into_response();
+    }
+    if surface == Surface::Client && is_preflight(&request) {
+        return preflight();
+    }
+    next.run(request).await
+}
+
+fn header_bytes(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
+}
+
+fn is_preflight(request: &Request) -> bool {
+    request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// Lets a page of any origin use the clients' routes: they know callers by key, never by cookie.
+fn preflight() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
+    let allowed = HeaderValue::from_static("content-type, x-api-key, x-client-origin");
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    response
+}
+
+/// Methods as metrics call them; anybody can make up others.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// The low half of `random` in hexadecimal, without an allocation.
+fn hex_id(random: u128) -> [u8; 16] {
+    let mut text = [0; 16];
+    for (position, digit) in text.iter_mut().enumerate() {
+        let nibble = (random >> (4 * position) & 0xf) as usize;
+        *digit = b"0123456789abcdef"[nibble];
+    }
+    text
+}

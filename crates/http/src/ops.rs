@@ -1,0 +1,46 @@
+//! What operators and machines look at.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::Response;
+
+use crate::Server;
+use crate::metrics::MEDIA_TYPE;
+use crate::refusal::{Refusal, TEXT};
+
+/// `GET /`: what this is.
+pub(crate) async fn index() -> Response {
+    text(
+        "sn17: the 404-GEN network (Bittensor subnet 17), text and images to 3D; the API is in docs/protocol.md\n",
+    )
+}
+
+/// `GET /healthz`: the process answers.
+pub(crate) async fn healthz() -> Response {
+    text("ok\n")
+}
+
+/// `GET /readyz`: the ledger answers too.
+pub(crate) async fn readyz(State(server): State<Arc<Server>>) -> Result<Response, Refusal> {
+    server.app.ports().ledger.open_tasks().await?;
+    Ok(text("ready\n"))
+}
+
+/// `GET /metrics`: this process's counters, and the ledger's gauges.
+pub(crate) async fn metrics(State(server): State<Arc<Server>>) -> Result<Response, Refusal> {
+    let open_tasks = server.app.ports().ledger.open_tasks().await?;
+    let upload_bytes = server.uploads.used() as u64;
+    let mut response = Response::new(Body::from(server.metrics.render(open_tasks, upload_bytes)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    Ok(response)
+}
+
+fn text(words: &'static str) -> Response {
+    let mut response = Response::new(Body::from(words));
+    response.headers_mut().insert(CONTENT_TYPE, TEXT);
+    response
+}

@@ -1,0 +1,101 @@
+//! What a host can set about the HTTP surface.
+
+use subtle::ConstantTimeEq as _;
+
+/// Settings of the HTTP surface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpOptions {
+    /// What the header `x-admin-key` must say; none for no admin routes at all.
+    pub admin_key: Option<AdminKey>,
+    /// Working memory in bytes of all submissions being received at once. Beyond it a submission is asked to come
+    /// back.
+    pub submission_memory_bytes: usize,
+    /// Working memory in bytes of all results being turned into PLY at once. A larger one is turned alone.
+    pub conversion_memory_bytes: usize,
+    /// Limits by address.
+    pub limits: RateLimits,
+}
+
+impl Default for HttpOptions {
+    /// No admin routes, 512 MiB for submissions, 1 GiB for conversions, the original gateway's rate limits.
+    fn default() -> Self {
+        Self {
+            admin_key: None,
+            submission_memory_bytes: 512 << 20,
+            conversion_memory_bytes: 1 << 30,
+            limits: RateLimits::default(),
+        }
+    }
+}
+
+/// Requests allowed by address, an IPv6 one by its first 64 bits; none for no limit. Counted in this process only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimits {
+    /// `get_status`, with a good key or not.
+    pub get_status: Option<RateLimit>,
+    /// `add_task` without a good key.
+    pub unauthorised_add_task: Option<RateLimit>,
+    /// Unknown API keys and wrong admin keys, on all routes together.
+    pub wrong_keys: Option<RateLimit>,
+}
+
+impl Default for RateLimits {
+    /// The original gateway's: 600 a minute, 50 an hour, and 50 in ten minutes with a ban of five.
+    fn default() -> Self {
+        Self {
+            get_status: Some(RateLimit { requests: 600, window_secs: 60, ban_secs: 0 }),
+            unauthorised_add_task: Some(RateLimit { requests: 50, window_secs: 3600, ban_secs: 0 }),
+            wrong_keys: Some(RateLimit { requests: 50, window_secs: 600, ban_secs: 300 }),
+        }
+    }
+}
+
+impl RateLimits {
+    /// No limits.
+    pub const NONE: Self = Self { get_status: None, unauthorised_add_task: None, wrong_keys: None };
+}
+
+/// So many requests in a window that begins with the first of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Requests allowed.
+    pub requests: u32,
+    /// Length of the window in seconds.
+    pub window_secs: u64,
+    /// Seconds that a request beyond them shuts the door for, at least; 0 for the rest of the window.
+    pub ban_secs: u64,
+}
+
+/// The secret of the admin routes.
+#[derive(Clone)]
+pub struct AdminKey(String);
+
+impl AdminKey {
+    /// Fewest characters of an admin key.
+    pub const CHARS_MIN: usize = 16;
+
+    /// Takes a key of at least [`Self::CHARS_MIN`] characters; none if it is shorter.
+    pub fn new(text: impl Into<String>) -> Option<Self> {
+        let text = text.into();
+        (text.chars().count() >= Self::CHARS_MIN).then_some(Self(text))
+    }
+
+    /// Compares in a time that depends on the length alone.
+    pub(crate) fn matches(&self, offered: &[u8]) -> bool {
+        self.0.as_bytes().ct_eq(offered).into()
+    }
+}
+
+impl PartialEq for AdminKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.matches(other.0.as_bytes())
+    }
+}
+
+impl Eq for AdminKey {}
+
+impl std::fmt::Debug for AdminKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("AdminKey(…)")
+    }
+}

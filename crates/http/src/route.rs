@@ -1,0 +1,80 @@
+//! Every path, and the surface it belongs to.
+
+use crate::refusal::Refusal;
+
+pub(crate) const INDEX: &str = "/";
+pub(crate) const ADD_TASK: &str = "/add_task";
+pub(crate) const GET_STATUS: &str = "/get_status";
+pub(crate) const GET_RESULT: &str = "/get_result";
+pub(crate) const PULL_TASK: &str = "/PullTask";
+pub(crate) const SUBMIT_RESULTS: &str = "/SubmitResults";
+pub(crate) const GET_VERSION: &str = "/GetVersion";
+pub(crate) const HEALTHZ: &str = "/healthz";
+pub(crate) const READYZ: &str = "/readyz";
+pub(crate) const METRICS: &str = "/metrics";
+pub(crate) const ADMIN_KEYS: &str = "/admin/keys";
+pub(crate) const ADMIN_KEY: &str = "/admin/keys/{prefix}";
+
+/// Characters of an unknown synapse's name that are repeated.
+const NAME_CHARS_MAX: usize = 64;
+
+/// Who a route is for, which decides what its errors look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Surface {
+    /// Clients: plain text.
+    Client,
+    /// Miners: JSON with a `message`, and bittensor's status headers.
+    Miner,
+    /// Operators: JSON with a `message`.
+    Operator,
+}
+
+/// A known path, or where an unknown one belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Route {
+    /// How metrics and logs call it: the path's pattern, which nobody outside can choose.
+    pub(crate) label: &'static str,
+    /// Whose it is.
+    pub(crate) surface: Surface,
+}
+
+impl Route {
+    /// The route of a path.
+    pub(crate) fn of(path: &str) -> Self {
+        const CLIENT: [&str; 3] = [ADD_TASK, GET_STATUS, GET_RESULT];
+        const MINER: [&str; 3] = [PULL_TASK, SUBMIT_RESULTS, GET_VERSION];
+        const PUBLIC: [&str; 4] = [INDEX, HEALTHZ, READYZ, METRICS];
+        let known = |paths: &[&'static str]| paths.iter().copied().find(|known| *known == path);
+        if let Some(label) = known(&CLIENT) {
+            return Self { label, surface: Surface::Client };
+        }
+        if let Some(label) = known(&MINER) {
+            return Self { label, surface: Surface::Miner };
+        }
+        if let Some(label) = known(&PUBLIC) {
+            return Self { label, surface: Surface::Client };
+        }
+        if path.starts_with(ADMIN_KEYS) {
+            return Self { label: ADMIN_KEYS, surface: Surface::Operator };
+        }
+        let surface = if is_synapse(path) { Surface::Miner } else { Surface::Client };
+        Self { label: "unknown", surface }
+    }
+}
+
+/// The refusal of a path that is not there.
+pub(crate) fn unknown(path: &str) -> Refusal {
+    if !is_synapse(path) || path[1..].contains('/') {
+        return Refusal::not_found("unknown_path", "Not found");
+    }
+    let name: String = path[1..].chars().take(NAME_CHARS_MAX).collect();
+    let message = format!(
+        "Synapse name '{name}' not found. Available synapses ['PullTask', 'SubmitResults', 'GetVersion']"
+    );
+    Refusal::not_found("unknown_path", message)
+}
+
+/// Synapses have names in camel case; nothing else here begins with a capital.
+fn is_synapse(path: &str) -> bool {
+    path.as_bytes().get(1).is_some_and(u8::is_ascii_uppercase)
+}
