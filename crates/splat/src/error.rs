@@ -260,6 +260,14 @@ pub enum PlyError {
     /// The number of `f_rest_*` properties belongs to no degree.
     #[error("{0} properties `f_rest_*` are not 0, 9, 24, 45 or 72")]
     RestCount(usize),
+    /// The elements in front of the vertices are longer than the vertices themselves.
+    #[error("{bytes} bytes of other elements precede the vertices, more than {limit}")]
+    Preamble {
+        /// Their length in bytes.
+        bytes: u64,
+        /// The limit: the length of the vertices, and at least 64 KiB.
+        limit: u64,
+    },
     /// An element has more properties than any splat's.
     #[error("an element has more than {limit} properties")]
     TooManyProperties {

@@ -157,7 +157,8 @@ pub struct Info {
 }
 
 /// Reads the header and nothing else, without limits on what it announces. The beginning of a file is enough: 64 KiB
-/// of PLY, 32 bytes of SPZ version 4, otherwise the first compressed block, which has at most 128 KiB.
+/// of PLY, 32 bytes of SPZ version 4, otherwise the first compressed block, which has at most 128 KiB. On WASM the zstd
+/// decoder gives nothing before a window's length is decoded, so there a network file may have to be whole.
 ///
 /// # Errors
 ///

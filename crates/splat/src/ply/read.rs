@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead};
 
-use crate::error::{Field, Part, SplatError};
+use crate::error::{Field, Part, PlyError, SplatError};
 use crate::limits::Limits;
 use crate::ply::header::{After, Column, PlyHeader, Scalar, skip};
 use crate::splats::{Splats, allocate, sh_coefficients};
@@ -15,9 +15,10 @@ const CHUNK_BYTES: usize = 64 << 10;
 pub(crate) fn read(reader: &mut dyn BufRead, limits: &Limits) -> Result<Splats, SplatError> {
     let header = PlyHeader::read(reader)?;
     header.check_limits(limits)?;
-    // Bounded like the vertices themselves, so that a lying element cannot keep an endless source busy.
-    if header.bytes_before > header.vertices_bytes().max(CHUNK_BYTES as u64) {
-        return Err(SplatError::Truncated { part: Part::OtherElement });
+    // A lying element must not keep an endless source busy.
+    let (bytes, limit) = (header.bytes_before, header.vertices_bytes().max(CHUNK_BYTES as u64));
+    if bytes > limit {
+        return Err(PlyError::Preamble { bytes, limit }.into());
     }
     skip(reader, header.bytes_before)?;
     let splats = read_rows(reader, &header)?;
