@@ -42,6 +42,19 @@ pub(crate) struct Projected {
     pub(crate) reach: Reach,
 }
 
+impl Projected {
+    /// Stands for a Gaussian that cannot be seen; it touches no tile.
+    pub(crate) const HIDDEN: Self = Self {
+        center: [0.0; 2],
+        conic: [0.0; 3],
+        opacity: 0.0,
+        color: [0.0; 3],
+        depth: 0.0,
+        tiles: TileRect { columns: (0, 0), rows: (0, 0) },
+        reach: Reach { height: 0.0, slant: 0.0, width2: 0.0, shrink: 0.0 },
+    };
+}
+
 /// A rectangle of tiles, ends excluded.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct TileRect {
