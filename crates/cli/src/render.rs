@@ -12,7 +12,7 @@ use sn17_splat::{Limits, decode};
 
 /// Renders a splat file as the scoring does.
 #[derive(Args, Debug)]
-pub struct RenderArgs {
+pub(crate) struct RenderArgs {
     /// Splats to render: PLY, or SPZ in any dialect.
     file: PathBuf,
     /// Where to write the PNG.
@@ -60,7 +60,7 @@ enum Backend {
 ///
 /// # Errors
 /// Fails if the file cannot be read or decoded, if it cannot be rendered, or if the picture cannot be written.
-pub fn run(args: &RenderArgs) -> anyhow::Result<()> {
+pub(crate) fn run(args: &RenderArgs) -> anyhow::Result<()> {
     let bytes =
         std::fs::read(&args.file).with_context(|| format!("cannot read `{}`", args.file.display()))?;
     let splats = decode(&bytes, &Limits::default())
