@@ -54,7 +54,7 @@ impl Report {
                 Verdict::Passed => {}
                 Verdict::Failed => println!("  failed: {}{}", test.name, indented(test.reason.as_deref())),
                 Verdict::Skipped => {
-                    println!("  skipped: {}: {}", test.name, test.reason.as_deref().unwrap_or(""))
+                    println!("  skipped: {}: {}", test.name, test.reason.as_deref().unwrap_or(""));
                 }
             }
         }
