@@ -319,7 +319,7 @@ impl LoadedModel {
         let role = self.role;
         let tensor =
             TensorRef::from_array_view(([1, CONTEXT], &tokens[..])).map_err(|error| run_error(role, &error))?;
-        let inputs: Vec<_> = self.input_names.iter().take(1).map(|name| (name.as_str(), tensor.clone())).collect();
+        let inputs: Vec<_> = self.input_names.iter().map(String::as_str).zip([tensor]).collect();
         let outputs = self.session.run(inputs).map_err(|error| run_error(role, &error))?;
         extract(role, outputs.get(&self.output_name), expected)
     }

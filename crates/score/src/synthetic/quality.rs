@@ -17,15 +17,23 @@ struct QualityWeights {
     presence: f32,
     contrast: f32,
     grain: f32,
+    confetti: f32,
     fragmentation: f32,
     offset: f32,
 }
 
-const QUALITY: QualityWeights =
-    QualityWeights { presence: 6.0, contrast: 4.0, grain: -12.0, fragmentation: -0.25, offset: -2.5 };
+/// Chosen so that intact procedural objects and real splats stay above 0.55 and noise and empty views below 0.2.
+const QUALITY: QualityWeights = QualityWeights {
+    presence: 6.0,
+    contrast: 4.0,
+    grain: -4.0,
+    confetti: -18.0,
+    fragmentation: -0.1,
+    offset: -1.8,
+};
 
 /// The graph of [`Role::Iqa`]: high for one solid object with some shading, low for an empty view, for grain and for
-/// scattered specks.
+/// confetti (colours that change from cell to cell).
 pub(super) fn iqa() -> Vec<u8> {
     let mut graph = GraphBuilder::default();
     let graph = &mut graph;
@@ -51,11 +59,26 @@ pub(super) fn iqa() -> Vec<u8> {
     let fragmentation = graph.op("Div", &[&edges, &root]);
     let fragmentation = graph.times(&fragmentation, 2.0 * 74.0);
 
+    #[rustfmt::skip]
+    let color_changes = [
+        0.0, 1.0, 0.0, 1.0, -4.0, 1.0, 0.0, 1.0, 0.0,
+        0.0, -1.0, 0.0, -1.0, 4.0, -1.0, 0.0, -1.0, 0.0,
+        0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0,
+        0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0,
+        0.0, 1.0, 0.0, 1.0, -4.0, 1.0, 0.0, 1.0, 0.0,
+        0.0, -1.0, 0.0, -1.0, 4.0, -1.0, 0.0, -1.0, 0.0,
+    ];
+    let confetti = mean_absolute(graph, &small, &color_changes, &[2, 3, 3, 3]);
+    let confetti = graph.op("Div", &[&confetti, &area]);
+
     let contrast = contrast(graph, &small, &mask, &area);
     let mut logit = graph.times(&presence, QUALITY.presence);
-    for (feature, weight) in
-        [(contrast, QUALITY.contrast), (grain, QUALITY.grain), (fragmentation, QUALITY.fragmentation)]
-    {
+    for (feature, weight) in [
+        (contrast, QUALITY.contrast),
+        (grain, QUALITY.grain),
+        (confetti, QUALITY.confetti),
+        (fragmentation, QUALITY.fragmentation),
+    ] {
         let term = graph.times(&feature, weight);
         logit = graph.op("Add", &[&logit, &term]);
     }
@@ -97,7 +120,7 @@ pub(super) fn foreground(graph: &mut GraphBuilder, pixels: &Value) -> Value {
     graph.clip_unit(&distance)
 }
 
-/// Near 1 once the foreground covers a tenth of the view, 0 without foreground.
+/// Above 0.9 once the foreground covers a tenth of the view, 0 without foreground.
 pub(super) fn presence(graph: &mut GraphBuilder, coverage: &Value) -> Value {
     let saturating = graph.plus(coverage, 0.01);
     graph.op("Div", &[coverage, &saturating])
