@@ -114,7 +114,7 @@ pub fn ensure_library() -> Result<PathBuf, RuntimeError> {
     if let Some(path) = find_library()? {
         return Ok(path);
     }
-    let folder = cache_folder(env::var_os("XDG_CACHE_HOME"), env::var_os("HOME"))?;
+    let folder = library_folder()?;
     tracing::info!(runtime.version = VERSION, folder = %folder.display(), "fetching ONNX Runtime with pip");
     fetch(Path::new("python3"), &folder)
 }
@@ -127,19 +127,30 @@ pub fn find_library() -> Result<Option<PathBuf>, RuntimeError> {
     if let Some(path) = env::var_os(PATH_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from) {
         return if path.is_file() { Ok(Some(path)) } else { Err(RuntimeError::PathVariable(path)) };
     }
-    let folder = cache_folder(env::var_os("XDG_CACHE_HOME"), env::var_os("HOME"))?;
-    Ok(library_in(&folder))
+    Ok(library_in(&library_folder()?))
 }
 
-/// Where the library of [`VERSION`] is cached, per the XDG base directory specification: a relative or empty
-/// `XDG_CACHE_HOME` is ignored.
+/// This program's folder among the user's caches; it need not exist.
+///
+/// # Errors
+/// [`RuntimeError::NoCacheFolder`] when neither `XDG_CACHE_HOME` nor `HOME` is set.
+pub fn user_cache() -> Result<PathBuf, RuntimeError> {
+    cache_folder(env::var_os("XDG_CACHE_HOME"), env::var_os("HOME"))
+}
+
+/// Where the library of [`VERSION`] is cached.
+fn library_folder() -> Result<PathBuf, RuntimeError> {
+    Ok(user_cache()?.join(format!("onnxruntime-{VERSION}")))
+}
+
+/// Per the XDG base directory specification, a relative or empty `XDG_CACHE_HOME` is ignored.
 fn cache_folder(xdg_cache_home: Option<OsString>, home: Option<OsString>) -> Result<PathBuf, RuntimeError> {
     let caches = xdg_cache_home
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
         .or_else(|| home.filter(|home| !home.is_empty()).map(|home| PathBuf::from(home).join(".cache")))
         .ok_or(RuntimeError::NoCacheFolder)?;
-    Ok(caches.join("sn17").join(format!("onnxruntime-{VERSION}")))
+    Ok(caches.join("sn17"))
 }
 
 /// Fetches the wheel with the given Python, unpacks it beside `folder` and moves the library in with one rename, so
@@ -212,10 +223,10 @@ mod tests {
         let folder = |xdg: Option<&str>, home: Option<&str>| {
             cache_folder(xdg.map(OsString::from), home.map(OsString::from)).ok()
         };
-        let tail = format!("sn17/onnxruntime-{VERSION}");
-        assert_eq!(folder(Some("/caches"), Some("/home/a")), Some(Path::new("/caches").join(&tail)));
-        assert_eq!(folder(Some("relative"), Some("/home/a")), Some(Path::new("/home/a/.cache").join(&tail)));
-        assert_eq!(folder(None, Some("/home/a")), Some(Path::new("/home/a/.cache").join(&tail)));
+        let path = |text| Some(PathBuf::from(text));
+        assert_eq!(folder(Some("/caches"), Some("/home/a")), path("/caches/sn17"));
+        assert_eq!(folder(Some("relative"), Some("/home/a")), path("/home/a/.cache/sn17"));
+        assert_eq!(folder(None, Some("/home/a")), path("/home/a/.cache/sn17"));
         assert_eq!(folder(None, None), None);
     }
 
