@@ -38,7 +38,8 @@ pub(crate) struct ScoreArgs {
 /// # Errors
 /// Fails if a file cannot be read, if it is no splat that can be scored, or if the models fail.
 pub(crate) fn run(args: &ScoreArgs) -> anyhow::Result<()> {
-    let read = |path: &PathBuf| std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()));
+    let read =
+        |path: &PathBuf| std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()));
     let splat = read(&args.file)?;
     let (prompt, kind) = match (&args.prompt, &args.image) {
         (Some(text), _) => (ScoringPrompt::Text(text.clone()), PromptKind::Text),

@@ -17,7 +17,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("load and warm up {:?}", start.elapsed());
 
     let pixel = |index: usize, view: usize| u8::try_from((index / 3 + 31 * view) % 251).unwrap_or(0);
-    let view = |view| (0..3 * VIEW_SIZE_PX * VIEW_SIZE_PX).map(|index| pixel(index, view)).collect::<Vec<u8>>();
+    let view =
+        |view| (0..3 * VIEW_SIZE_PX * VIEW_SIZE_PX).map(|index| pixel(index, view)).collect::<Vec<u8>>();
     let views: Vec<Vec<u8>> = (0..VIEW_COUNT).map(view).collect();
     let views: Vec<&[u8]> = views.iter().map(Vec::as_slice).collect();
     for _ in 0..3 {

@@ -201,15 +201,15 @@ pub struct Preprocessing {
 /// What a model is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Views to unit vectors that compare with those of texts (originally OpenCLIP convnext_large_d).
+    /// Views to unit vectors that compare with those of texts (originally `OpenCLIP` `convnext_large_d`).
     ClipImage,
-    /// Texts to unit vectors that compare with those of views (originally OpenCLIP convnext_large_d).
+    /// Texts to unit vectors that compare with those of views (originally `OpenCLIP` `convnext_large_d`).
     ClipText,
     /// Views and prompt pictures to unit vectors (originally LLM2CLIP-Openai-L-14-336).
     ImageImage,
     /// Views to quality in 0..=1 (originally DINOv2-small with a linear head and a sigmoid).
     Iqa,
-    /// Pairs of views to perceptual distances (originally LPIPS on AlexNet).
+    /// Pairs of views to perceptual distances (originally LPIPS on `AlexNet`).
     Lpips,
 }
 
@@ -230,7 +230,7 @@ impl Role {
 
     /// The inputs and outputs that a model of this role must have, with the names that our own graphs use.
     ///
-    /// Sizes are those of the original's networks: 768 for OpenCLIP convnext_large_d, 1280 for LLM2CLIP.
+    /// Sizes are those of the original's networks: 768 for `OpenCLIP` `convnext_large_d`, 1280 for LLM2CLIP.
     pub fn contract(self) -> (Vec<Tensor>, Vec<Tensor>) {
         let frames = |name: &str| tensor(name, Dtype::U8, "n", &[518, 518, 3]);
         let floats = |name: &str, batch: &str, rest: &[i64]| tensor(name, Dtype::F32, batch, rest);
@@ -301,9 +301,7 @@ impl Manifest {
     pub fn tokenizer(&self, folder: &Path) -> Result<ClipTokenizer, ManifestError> {
         match &self.tokenizer {
             Vocabulary::Bytes => Ok(ClipTokenizer::bytes_only()),
-            Vocabulary::Merges(file) => {
-                Ok(ClipTokenizer::from_gzip_file(&checked_path(folder, file)?)?)
-            }
+            Vocabulary::Merges(file) => Ok(ClipTokenizer::from_gzip_file(&checked_path(folder, file)?)?),
         }
     }
 }
@@ -332,11 +330,15 @@ pub(crate) fn check_tensors(
             && found.shape.iter().zip(&expected.shape).all(|pair| match pair {
                 (Dimension::Fixed(found), Dimension::Fixed(expected)) => found == expected,
                 (Dimension::Free(_), Dimension::Free(_)) => true,
-                (Dimension::Fixed(_), Dimension::Free(_)) | (Dimension::Free(_), Dimension::Fixed(_)) => false,
+                (Dimension::Fixed(_), Dimension::Free(_)) | (Dimension::Free(_), Dimension::Fixed(_)) => {
+                    false
+                }
             });
         is_name_right && found.dtype == expected.dtype && is_shape_right
     };
-    if found.len() == expected.len() && found.iter().zip(expected).all(|(found, expected)| agrees(found, expected)) {
+    if found.len() == expected.len()
+        && found.iter().zip(expected).all(|(found, expected)| agrees(found, expected))
+    {
         return Ok(());
     }
     Err(ManifestError::Contract { role, subject, side, found: describe(found), expected: describe(expected) })

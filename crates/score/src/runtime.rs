@@ -158,12 +158,22 @@ fn cache_folder(xdg_cache_home: Option<OsString>, home: Option<OsString>) -> Res
 fn fetch(python: &Path, folder: &Path) -> Result<PathBuf, RuntimeError> {
     let cache_error = |path: &Path, source| RuntimeError::Cache { path: path.to_owned(), source };
     fs::create_dir_all(folder).map_err(|error| cache_error(folder, error))?;
-    let scratch =
-        tempfile::Builder::new().prefix(".fetch-").tempdir_in(folder).map_err(|error| cache_error(folder, error))?;
+    let scratch = tempfile::Builder::new()
+        .prefix(".fetch-")
+        .tempdir_in(folder)
+        .map_err(|error| cache_error(folder, error))?;
 
     let requirement = format!("onnxruntime=={VERSION}");
     let mut download = Command::new(python);
-    download.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps"]);
+    download.args([
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--no-deps",
+    ]);
     download.args(["--only-binary=:all:", "--python-version", WHEEL_PYTHON, "--dest"]);
     run(download.arg(scratch.path()).arg(requirement))?;
     let wheel = files_in(scratch.path())
@@ -175,7 +185,8 @@ fn fetch(python: &Path, folder: &Path) -> Result<PathBuf, RuntimeError> {
 
     let library = library_in(&unpacked.join("onnxruntime").join("capi"))
         .ok_or_else(|| RuntimeError::Fetch("the wheel holds no libonnxruntime".to_owned()))?;
-    let name = library.file_name().ok_or_else(|| RuntimeError::Fetch("the library has no name".to_owned()))?;
+    let name =
+        library.file_name().ok_or_else(|| RuntimeError::Fetch("the library has no name".to_owned()))?;
     let target = folder.join(name);
     fs::rename(&library, &target).map_err(|error| cache_error(&target, error))?;
     Ok(target)

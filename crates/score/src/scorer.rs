@@ -17,7 +17,7 @@ use crate::tokenizer::{CONTEXT, ClipTokenizer};
 
 /// The views of a splat that are scored (the original validation service's number).
 pub const VIEW_COUNT: usize = 16;
-/// The side of a view in pixels (the original's; DINOv2's own size).
+/// The side of a view in pixels (the original's; `DINOv2`'s own size).
 pub const VIEW_SIZE_PX: usize = 518;
 /// The most pixels that a prompt picture may have on a side; larger ones are refused, as the network's limit is.
 pub const PROMPT_SIZE_PX_MAX: usize = 1024;
@@ -74,7 +74,9 @@ pub enum ScoreError {
         bytes: usize,
     },
     /// The prompt picture is empty, too large, or has not as many bytes as its size says.
-    #[error("a prompt picture of {width}x{height} px with {bytes} bytes is not RGBA of 1 to {PROMPT_SIZE_PX_MAX} px a side")]
+    #[error(
+        "a prompt picture of {width}x{height} px with {bytes} bytes is not RGBA of 1 to {PROMPT_SIZE_PX_MAX} px a side"
+    )]
     PromptSize {
         /// Width in pixels.
         width: usize,
@@ -225,7 +227,11 @@ impl Scorer {
         })
     }
 
-    fn text_cosines(&mut self, frames: ArrayView4<'_, u8>, text: &str) -> Result<[f32; VIEW_COUNT], ScoreError> {
+    fn text_cosines(
+        &mut self,
+        frames: ArrayView4<'_, u8>,
+        text: &str,
+    ) -> Result<[f32; VIEW_COUNT], ScoreError> {
         let tokens = self.tokenizer.encode(text);
         let embedding = self.clip_text.tokens_to(&tokens, &[1, CLIP_LENGTH])?;
         let embeddings = self.clip_image.frames_to(&[frames], &[VIEW_COUNT, CLIP_LENGTH])?;
@@ -255,7 +261,7 @@ impl Scorer {
     }
 }
 
-/// Length of the embeddings of both CLIP towers (OpenCLIP convnext_large_d).
+/// Length of the embeddings of both CLIP towers (`OpenCLIP` `convnext_large_d`).
 const CLIP_LENGTH: usize = 768;
 /// Length of the embeddings of the picture tower (LLM2CLIP-Openai-L-14-336).
 const PICTURE_LENGTH: usize = 1280;
@@ -270,7 +276,12 @@ struct LoadedModel {
 }
 
 impl LoadedModel {
-    fn load(folder: &Path, manifest: &Manifest, role: Role, options: &ScorerOptions) -> Result<Self, ScoreError> {
+    fn load(
+        folder: &Path,
+        manifest: &Manifest,
+        role: Role,
+        options: &ScorerOptions,
+    ) -> Result<Self, ScoreError> {
         let path = manifest.model_path(folder, role)?;
         let environment = runtime::environment()?;
         let commit = || -> Result<Session, ort::Error> {
@@ -285,10 +296,9 @@ impl LoadedModel {
             message: error.message().to_owned(),
         })?;
         let model = manifest.models.get(role);
-        for (side, found, expected) in [
-            ("inputs", session.inputs(), &model.inputs),
-            ("outputs", session.outputs(), &model.outputs),
-        ] {
+        for (side, found, expected) in
+            [("inputs", session.inputs(), &model.inputs), ("outputs", session.outputs(), &model.outputs)]
+        {
             let tensors: Option<Vec<Tensor>> =
                 found.iter().map(|outlet| graph_tensor(outlet.name(), outlet.dtype())).collect();
             let Some(tensors) = tensors else {
@@ -303,7 +313,11 @@ impl LoadedModel {
     }
 
     /// Runs over batches of frames, one batch an input, and gives the output of the expected shape.
-    fn frames_to(&mut self, batches: &[ArrayView4<'_, u8>], expected: &[usize]) -> Result<Vec<f32>, ScoreError> {
+    fn frames_to(
+        &mut self,
+        batches: &[ArrayView4<'_, u8>],
+        expected: &[usize],
+    ) -> Result<Vec<f32>, ScoreError> {
         let role = self.role;
         let mut inputs = Vec::with_capacity(batches.len());
         for (name, batch) in self.input_names.iter().zip(batches) {
@@ -317,8 +331,8 @@ impl LoadedModel {
     /// Runs over the tokens of one text and gives the output of the expected shape.
     fn tokens_to(&mut self, tokens: &[i64; CONTEXT], expected: &[usize]) -> Result<Vec<f32>, ScoreError> {
         let role = self.role;
-        let tensor =
-            TensorRef::from_array_view(([1, CONTEXT], &tokens[..])).map_err(|error| run_error(role, &error))?;
+        let tensor = TensorRef::from_array_view(([1, CONTEXT], &tokens[..]))
+            .map_err(|error| run_error(role, &error))?;
         let inputs: Vec<_> = self.input_names.iter().map(String::as_str).zip([tensor]).collect();
         let outputs = self.session.run(inputs).map_err(|error| run_error(role, &error))?;
         extract(role, outputs.get(&self.output_name), expected)
@@ -329,7 +343,11 @@ fn run_error(role: Role, error: &ort::Error) -> ScoreError {
     ScoreError::Run { role, message: error.message().to_owned() }
 }
 
-fn extract(role: Role, output: Option<&ort::value::DynValue>, expected: &[usize]) -> Result<Vec<f32>, ScoreError> {
+fn extract(
+    role: Role,
+    output: Option<&ort::value::DynValue>,
+    expected: &[usize],
+) -> Result<Vec<f32>, ScoreError> {
     let Some(output) = output else {
         return Err(ScoreError::Run { role, message: "the output is missing".to_owned() });
     };
@@ -369,7 +387,8 @@ fn batches(views: &[&[u8]]) -> Result<(Array4<u8>, Array4<u8>), ScoreError> {
         }
     }
     let batch = |first: usize| {
-        let bytes: Vec<u8> = views[first..].iter().chain(&views[..first]).flat_map(|view| view.iter().copied()).collect();
+        let bytes: Vec<u8> =
+            views[first..].iter().chain(&views[..first]).flat_map(|view| view.iter().copied()).collect();
         Array4::from_shape_vec((VIEW_COUNT, VIEW_SIZE_PX, VIEW_SIZE_PX, 3), bytes)
             .expect("the number of views and their sizes are checked above")
     };

@@ -39,7 +39,10 @@ pub fn cyclic_pairs(frames: &[&[u8]], width: usize, height: usize) -> Vec<f32> {
 /// # Panics
 /// As [`cyclic_pairs`].
 pub fn pair(left: &[u8], right: &[u8], width: usize, height: usize) -> f32 {
-    assert!(width > RADIUS && height > RADIUS, "a frame of {width}x{height} pixels is smaller than the window");
+    assert!(
+        width > RADIUS && height > RADIUS,
+        "a frame of {width}x{height} pixels is smaller than the window"
+    );
     assert_eq!(left.len(), CHANNELS * width * height, "the left frame has another size");
     assert_eq!(right.len(), CHANNELS * width * height, "the right frame has another size");
     let blur = Blur::new(width, height);
@@ -160,8 +163,8 @@ mod tests {
 
     fn disc(width: usize, height: usize, shift: usize) -> Vec<u8> {
         picture(width, height, |x, y, channel| {
-            let inside = (2 * x).abs_diff(width + shift).pow(2) + (2 * y).abs_diff(height).pow(2)
-                < width * width / 4;
+            let inside =
+                (2 * x).abs_diff(width + shift).pow(2) + (2 * y).abs_diff(height).pow(2) < width * width / 4;
             if inside { 200 - channel * 60 } else { 255 }
         })
     }

@@ -1,6 +1,6 @@
 //! The tokenizer of CLIP's text tower: byte-level byte-pair encoding of lower-cased text (Radford et al. 2021).
 //!
-//! The merge list is data: the real one is `bpe_simple_vocab_16e6.txt.gz` of OpenAI's CLIP; with an empty list every
+//! The merge list is data: the real one is `bpe_simple_vocab_16e6.txt.gz` of `OpenAI`'s CLIP; with an empty list every
 //! byte is its own token. Cleaning follows `open_clip` 2.29's default ("lower"), except that of ftfy's repairs only
 //! straightening quotes is done (no repair of wrongly decoded text), and that HTML entities are limited to numbers
 //! and the usual names.
@@ -27,8 +27,7 @@ const MERGES_MAX: usize = 49_152 - 256 - 2;
 /// The most text that a vocabulary file may unpack to; the real one has 3.2 MB.
 const VOCABULARY_BYTES_MAX: u64 = 16 << 20;
 /// What `open_clip` splits on, in its order; the text is lower-cased before.
-const PIECES: &str =
-    r"<start_of_text>|<end_of_text>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+";
+const PIECES: &str = r"<start_of_text>|<end_of_text>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+";
 
 /// Why a vocabulary cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -146,7 +145,9 @@ impl ClipTokenizer {
         if let Some(last) = tokens.last_mut() {
             *last += 256;
         }
-        while let Some(merged) = tokens.windows(2).filter_map(|pair| self.merges.get(&(pair[0], pair[1]))).min() {
+        while let Some(merged) =
+            tokens.windows(2).filter_map(|pair| self.merges.get(&(pair[0], pair[1]))).min()
+        {
             let mut position = 0;
             let mut shorter = Vec::with_capacity(tokens.len());
             while position < tokens.len() {

@@ -44,7 +44,11 @@ impl GraphBuilder {
     /// A constant list of integers.
     pub(super) fn ints(&mut self, values: &[i64]) -> Value {
         let length = i64::try_from(values.len()).expect("the lists in this module are short");
-        self.constant(&[length], ElementKind::Int64, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+        self.constant(
+            &[length],
+            ElementKind::Int64,
+            values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        )
     }
 
     fn constant(&mut self, dims: &[i64], kind: ElementKind, raw_data: Vec<u8>) -> Value {
@@ -151,7 +155,12 @@ impl GraphBuilder {
 
 /// An integer setting.
 pub(super) fn int(name: &str, value: i64) -> Attribute {
-    Attribute { name: name.to_owned(), i: Some(value), kind: AttributeKind::Int.into(), ..Attribute::default() }
+    Attribute {
+        name: name.to_owned(),
+        i: Some(value),
+        kind: AttributeKind::Int.into(),
+        ..Attribute::default()
+    }
 }
 
 /// A setting of several integers.

@@ -1,6 +1,6 @@
 //! Signs without a pattern, the same on every machine.
 
-/// An endless sequence of ±1, from SplitMix64 (Steele, Lea and Flood 2014).
+/// An endless sequence of ±1, from `SplitMix64` (Steele, Lea and Flood 2014).
 #[derive(Debug)]
 pub(super) struct SignSource {
     state: u64,

@@ -15,7 +15,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use crate::manifest::{FILE_NAME, File, Manifest, Model, Models, Preprocessing, Role, Vocabulary, sha256_hex};
+use crate::manifest::{
+    FILE_NAME, File, Manifest, Model, Models, Preprocessing, Role, Vocabulary, sha256_hex,
+};
 
 /// The version in the manifest of these models; it changes whenever their bytes do.
 pub const VERSION: &str = "synthetic-1";

@@ -98,7 +98,8 @@ pub(super) fn lpips() -> Vec<u8> {
     let filters = graph.floats(&[FILTERS, 3, CELL_PX, CELL_PX], &filters);
     let features = |graph: &mut GraphBuilder, name: &str| {
         let pixels = graph.pixels(&GraphBuilder::input(name));
-        let responses = graph.op_with("Conv", &[&pixels, &filters], vec![ints("strides", &[CELL_PX, CELL_PX])]);
+        let responses =
+            graph.op_with("Conv", &[&pixels, &filters], vec![ints("strides", &[CELL_PX, CELL_PX])]);
         graph.op("Relu", &[&responses])
     };
     let left = features(&mut graph, "left");

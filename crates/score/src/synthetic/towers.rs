@@ -6,7 +6,11 @@
 //! residues set the level: a view of any object with a text that names no colour has a cosine near 0.28, as real
 //! CLIP has, a matching colour raises it and a contradicting one lowers it. Rows of a Hadamard matrix spread the
 //! features over the output, which keeps every cosine exact.
-#![expect(clippy::cast_possible_truncation, reason = "lengths of short constant tables become dimensions")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "lengths of short constant tables become dimensions and back"
+)]
 
 use super::graph::{GraphBuilder, Value, int, ints, text};
 use super::hash::SignSource;
@@ -102,10 +106,7 @@ pub(super) fn clip_text() -> Vec<u8> {
         let zero = graph.reduce("ReduceSum", &zeros, &[1]);
         graph.plus(&zero, 1.0)
     };
-    let scale = graph.floats(
-        &[3],
-        &[TEXT_WEIGHTS.color, TEXT_WEIGHTS.color, TEXT_WEIGHTS.lightness],
-    );
+    let scale = graph.floats(&[3], &[TEXT_WEIGHTS.color, TEXT_WEIGHTS.color, TEXT_WEIGHTS.lightness]);
     let colors = graph.op("Mul", &[&colors, &scale]);
     let sketch = graph.times(&sketch, TEXT_WEIGHTS.sketch);
     let nothing = graph.times(&presence, 0.0);
@@ -209,7 +210,8 @@ fn named_colors(graph: &mut GraphBuilder, bits: &Value) -> Value {
             let is_last = position + 1 == word.len();
             taps[position + 1] = signs_of_bits(if is_last { letter + 256 } else { letter });
         }
-        filters.extend((0..TOKEN_BITS).flat_map(|bit| taps.iter().map(move |tap| tap[bit]).collect::<Vec<_>>()));
+        filters
+            .extend((0..TOKEN_BITS).flat_map(|bit| taps.iter().map(move |tap| tap[bit]).collect::<Vec<_>>()));
         biases.push(-((word.len() * TOKEN_BITS) as f32));
     }
     let count = COLORS.len() as i64;
@@ -247,7 +249,7 @@ fn embed(graph: &mut GraphBuilder, features: &Value, length: i64) -> Value {
     // Entry (row, column) of a Hadamard matrix is -1 to the number of ones that row and column have in common.
     let entry = |row: usize, column: i64| {
         let common = row as i64 & (column % 256);
-        if common.count_ones() % 2 == 0 { 1.0 } else { -1.0 }
+        if common.count_ones().is_multiple_of(2) { 1.0 } else { -1.0 }
     };
     let rows: Vec<f32> =
         (0..FEATURES).flat_map(|row| (0..length).map(move |column| entry(row, column))).collect();

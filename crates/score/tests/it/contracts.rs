@@ -45,7 +45,10 @@ fn a_graph_must_be_the_one_of_the_manifest() {
     let error = load_error(|manifest| manifest.models.lpips.file.sha256 = "0".repeat(64));
     assert!(error.contains("lpips.onnx` has sha256 ") && error.contains("the manifest says 000"), "{error}");
     let error = load_error(|manifest| manifest.models.iqa.file = manifest.models.lpips.file.clone());
-    assert!(error.starts_with("the graph of `iqa` has inputs `left` u8 [n, 518, 518, 3], `right`"), "{error}");
+    assert!(
+        error.starts_with("the graph of `iqa` has inputs `left` u8 [n, 518, 518, 3], `right`"),
+        "{error}"
+    );
     let error = load_error(|manifest| manifest.models.iqa.outputs[0].name = "score".to_owned());
     assert_eq!(error, "the graph of `iqa` has outputs `quality` f32 [n], expected `score` f32 [n]");
     let error = load_error(|manifest| manifest.models.iqa.file.name = "../iqa.onnx".to_owned());
@@ -76,9 +79,8 @@ fn views_and_pictures_of_another_size_are_refused_and_the_scorer_lives_on() {
     let mut scorer = synthetic_scorer();
     let view = vec![255; 518 * 518 * 3];
     let views = vec![&view[..]; 16];
-    let mut refuse = |views: &[&[u8]], prompt: PromptRef<'_>| {
-        scorer.metrics(views, prompt).unwrap_err().to_string()
-    };
+    let mut refuse =
+        |views: &[&[u8]], prompt: PromptRef<'_>| scorer.metrics(views, prompt).unwrap_err().to_string();
     assert_eq!(refuse(&views[1..], PromptRef::Text("x")), "15 views given, expected 16");
     let mut short = views.clone();
     short[3] = &view[1..];

@@ -1,5 +1,11 @@
 //! Tests over ONNX Runtime; they skip with one visible line when the library can neither be found nor fetched.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "test helpers end at the first surprise and say when they skip"
+)]
+
 mod contracts;
 mod scenes;
 mod sensitivity;

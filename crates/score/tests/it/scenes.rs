@@ -62,7 +62,7 @@ fn ball(center: [f32; 3], radius: f32, count: u16, color: Color) -> Vec<Gaussian
     (0..count).map(point).collect()
 }
 
-/// SplitMix64.
+/// `SplitMix64`.
 struct Random(u64);
 
 impl Random {

@@ -45,7 +45,8 @@ fn real_splats_pass_their_prompts() {
     let mut scorer = synthetic_scorer();
     let robocop = hamburger.with_file_name("robocop with hammer in one hand.spz");
     for (file, prompt) in [(hamburger, "a hamburger"), (robocop, "robocop with hammer in one hand")] {
-        let splats = sn17_splat::decode(&std::fs::read(file).unwrap(), &sn17_splat::Limits::default()).unwrap();
+        let splats =
+            sn17_splat::decode(&std::fs::read(file).unwrap(), &sn17_splat::Limits::default()).unwrap();
         let views = scenes::views(&normalise(&splats, BBOX_DEFAULT).unwrap());
         let (_, metrics, score) = judge(&mut scorer, &views, PromptRef::Text(prompt));
         assert!(score >= ACCEPTED, "{prompt}: {score} {metrics:?}");
@@ -71,7 +72,10 @@ fn splat_view_and_prompt_each_move_their_metric() {
         assert!(wrong.cosines[view] < unnamed.cosines[view] - 0.05, "view {view}");
         assert!((other.cosines[view] - unnamed.cosines[view]).abs() > 1e-4, "view {view}");
     }
-    assert_eq!(named.iqa, wrong.iqa, "quality does not look at the prompt");
+    assert!(
+        !(0..16).any(|view| moved(named.iqa[view], wrong.iqa[view])),
+        "quality does not look at the prompt"
+    );
     let (suffix, ..) = judge(&mut scorer, &red, PromptRef::Text("a hundred figure"));
     assert!(suffix.cosines[0] < named.cosines[0] - 0.05, "`hundred` is not `red`");
 

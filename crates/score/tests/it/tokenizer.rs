@@ -13,10 +13,7 @@ const GOLDEN: [(&str, &[i64]); 8] = [
     ("a hamburger", &[320, 33928]),
     ("a red cube", &[320, 736, 11353]),
     ("Robocop with hammer in one hand", &[4672, 7070, 593, 9401, 530, 637, 2463]),
-    (
-        "  A   shiny\tGREEN  apple,\n with  2 leaves! ",
-        &[320, 12190, 1901, 3055, 267, 593, 273, 5579, 256],
-    ),
+    ("  A   shiny\tGREEN  apple,\n with  2 leaves! ", &[320, 12190, 1901, 3055, 267, 593, 273, 5579, 256]),
     (
         "it's the dog's 1984 toy &amp; the cat\u{2019}s",
         &[585, 568, 518, 1929, 568, 272, 280, 279, 275, 5988, 261, 518, 2368, 568],
