@@ -11,8 +11,8 @@ use crate::stages::{self, house};
 use crate::workspace::Workspace;
 use crate::{hand_over, process};
 
-/// The line of the README before a block whose commands are run here.
-const README_MARK: &str = "<!-- run by `cargo xtask ci` -->";
+/// Before the commands of the README: the first one that fails ends them, and what they left running ends with them.
+const README_PRELUDE: &str = "set -euxo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n";
 /// Bound on one command.
 const COMMAND_LIMIT: Duration = Duration::from_secs(3600);
 
@@ -24,19 +24,14 @@ pub(crate) fn ci(workspace: &Workspace) -> anyhow::Result<bool> {
     house(&mut report, "advisories", || deny(workspace, &["advisories"]));
     let readme = workspace.root.join("README.md");
     let text = fs::read_to_string(&readme).with_context(|| format!("cannot read {}", readme.display()))?;
-    let commands = marked_commands(&text);
-    if commands.is_empty() {
-        let reason = format!("no block is marked `{README_MARK}`");
-        report.house("README", Outcome::Skipped(reason), Duration::ZERO);
-    }
-    for line in commands {
-        house(&mut report, &format!("README: {line}"), || {
-            let mut command = Command::new("bash");
-            command.args(["-euo", "pipefail", "-c", line]).current_dir(&workspace.root);
-            hand_over::give_fixtures(workspace, &mut command);
-            Ok(process::run(&mut command, COMMAND_LIMIT)?.into())
-        });
-    }
+    house(&mut report, "README", || {
+        let commands = shell_blocks(&text);
+        anyhow::ensure!(!commands.is_empty(), "no block of the README is fenced as ```sh");
+        let mut command = Command::new("bash");
+        command.arg("-c").arg(format!("{README_PRELUDE}{commands}")).current_dir(&workspace.root);
+        hand_over::give_fixtures(workspace, &mut command);
+        Ok(process::run(&mut command, COMMAND_LIMIT)?.into())
+    });
     report.close(workspace)
 }
 
@@ -52,18 +47,17 @@ fn deny(workspace: &Workspace, checks: &[&str]) -> anyhow::Result<Outcome> {
     Ok(finished.into())
 }
 
-/// The lines of the fenced blocks right below [`README_MARK`], but for comments and for xtask's own commands.
-fn marked_commands(readme: &str) -> Vec<&str> {
-    let mut commands = Vec::new();
+/// The blocks fenced as ```sh in one piece, but for xtask's own commands: a reader runs them from top to bottom in one
+/// shell, and so does this.
+fn shell_blocks(readme: &str) -> String {
+    let mut commands = String::new();
     let mut lines = readme.lines();
-    while lines.by_ref().any(|line| line.trim() == README_MARK) {
-        let block = lines.by_ref().skip_while(|line| !line.starts_with("```")).skip(1);
-        let block = block.take_while(|line| !line.starts_with("```"));
-        commands.extend(
-            block.map(str::trim).filter(|line| {
-                !line.is_empty() && !line.starts_with('#') && !line.starts_with("cargo xtask")
-            }),
-        );
+    while lines.by_ref().any(|line| line == "```sh") {
+        let block = lines.by_ref().take_while(|line| *line != "```");
+        for line in block.filter(|line| !line.starts_with("cargo xtask")) {
+            commands.push_str(line);
+            commands.push('\n');
+        }
     }
     commands
 }
@@ -73,11 +67,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_marked_blocks_are_run() {
-        let readme = format!(
-            "# Title\n```sh\nrm -r x\n```\n{README_MARK}\n```sh\n# demo\ncargo run --release -- demo\n\
-             cargo xtask test\n```\ntext\n{README_MARK}\n```sh\nls\n```\n"
-        );
-        assert_eq!(marked_commands(&readme), ["cargo run --release -- demo", "ls"]);
+    fn shell_blocks_are_run_in_order_and_nothing_else() {
+        let readme = "# Title\n```sh\ncargo run --release -- demo\ncargo xtask test\n```\ntext\n```json\n{}\n```\n\
+                      ```sh\ncat > x <<EOF\n  a\nEOF\n```\n";
+        assert_eq!(shell_blocks(readme), "cargo run --release -- demo\ncat > x <<EOF\n  a\nEOF\n");
+        assert_eq!(shell_blocks("no blocks\n```text\nls\n```\n"), "");
     }
 }

@@ -72,7 +72,7 @@ const RULES: &[Rule] = &[
         banned: &["axum", "aws-*"],
     },
     // The heavy trees of the other hosts stay out of the default binary.
-    Rule { package: "sn17-cli", reach: Reach::Anything, banned: &["aws-*", "worker", "wasmtime", "wgpu"] },
+    Rule { package: "sn17-cli", reach: Reach::Anything, banned: &["aws-*", "worker", "wasmtime"] },
     Rule { package: "sn17-tests", reach: Reach::Anything, banned: ANYTHING },
     Rule { package: "sn17-bench", reach: Reach::Anything, banned: ANYTHING },
     Rule { package: "sn17-golden", reach: Reach::Anything, banned: ANYTHING },
