@@ -216,7 +216,7 @@ async fn settle(store: &Embedded, miner: u64) {
         Step::Commit { writes, reply: () }
     };
     transact(store, id(), at, LoadSpec::keys([key]), decide).await.unwrap();
-    if miner % 64 == 0 {
+    if miner.is_multiple_of(64) {
         for delivery in store.receive(QueueName::Scoring, 64, 60, 0).await.unwrap() {
             store.ack(&delivery.receipt).await.unwrap();
         }

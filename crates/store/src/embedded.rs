@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use sn17_app::ports::{Decide, Due, Ledger, Nonce, PortError, PortErrorKind, PortResult, QuotaWindow};
 use sn17_core::UnixMs;
 use sn17_core::index::due_entry;
-use sn17_core::ledger::{DecisionId, LoadSpec, QueueName, Stored, View};
+use sn17_core::ledger::{DecisionId, LoadSpec, Stored, View};
 use sn17_core::state::{Key, KeyHash};
 use tokio::sync::{mpsc, oneshot};
 
@@ -212,23 +212,23 @@ fn recover(rows: &dyn Rows) -> PortResult<(Indexes, Progress)> {
         let panicked = |_| PortError::new(PortErrorKind::Unavailable, "reading the indexes panicked");
         (attention.join().map_err(panicked).flatten(), messages)
     });
-    let indexes = Indexes::build(attention?, messages?);
+    let indexes = Indexes::join(attention?, messages?);
     let next_number = rows.snapshot().get(&NEXT_NUMBER_ROW)?.map_or(Ok(0), |value| decode(&value))?;
     let sweep_from = Table::Expiry.range().0.to_vec();
     Ok((indexes, Progress { next_number, sweep_from }))
 }
 
-fn recover_attention(rows: &dyn Rows) -> PortResult<Vec<(Key, Attention)>> {
-    let mut attention = Vec::new();
+fn recover_attention(rows: &dyn Rows) -> PortResult<Indexes> {
+    let mut attention: Vec<(Key, Attention)> = Vec::new();
     let (from, to) = Table::Attention.range();
     try_scan(&*rows.snapshot(), &from, &to, |row, value| {
         attention.push((item_key(row)?, decode(value)?));
         Ok(true)
     })?;
-    Ok(attention)
+    Ok(Indexes::of_items(&attention))
 }
 
-fn recover_messages(rows: &dyn Rows) -> PortResult<Vec<(QueueName, UnixMs, u64)>> {
+fn recover_messages(rows: &dyn Rows) -> PortResult<Indexes> {
     let mut messages = Vec::new();
     let (from, to) = Table::Messages.range();
     try_scan(&*rows.snapshot(), &from, &to, |row, value| {
@@ -237,7 +237,7 @@ fn recover_messages(rows: &dyn Rows) -> PortResult<Vec<(QueueName, UnixMs, u64)>
         messages.push((queue, message.visible_at, number));
         Ok(true)
     })?;
-    Ok(messages)
+    Ok(Indexes::of_messages(&messages))
 }
 
 #[async_trait]

@@ -27,23 +27,32 @@ pub(crate) struct Indexes {
 }
 
 impl Indexes {
-    /// Builds the indexes of what was read at start. Sorting first is quicker than inserting one by one.
-    pub(crate) fn build(attention: Vec<(Key, Attention)>, messages: Vec<(QueueName, UnixMs, u64)>) -> Self {
+    /// The indexes of items, without messages. Sorting everything at once is quicker than inserting one by one.
+    pub(crate) fn of_items(attention: &[(Key, Attention)]) -> Self {
         let in_queue = |wanted: OpenQueue| {
             let places = attention.iter().filter_map(|(_, places)| places.open);
             places.filter(|(queue, _)| *queue == wanted).map(|(_, position)| position).collect()
-        };
-        let of_queue = |wanted: QueueName| {
-            let entries = messages.iter().filter(|(queue, ..)| *queue == wanted);
-            entries.map(|&(_, visible_at, number)| (visible_at, number)).collect()
         };
         Self {
             anyone: in_queue(OpenQueue::Anyone),
             strong_only: in_queue(OpenQueue::StrongOnly),
             due: attention.iter().filter_map(|(key, places)| Some((places.due?, *key))).collect(),
-            scoring: of_queue(QueueName::Scoring),
-            timers: of_queue(QueueName::Timers),
+            ..Self::default()
         }
+    }
+
+    /// The indexes of messages, without items.
+    pub(crate) fn of_messages(messages: &[(QueueName, UnixMs, u64)]) -> Self {
+        let of_queue = |wanted: QueueName| {
+            let entries = messages.iter().filter(|(queue, ..)| *queue == wanted);
+            entries.map(|&(_, visible_at, number)| (visible_at, number)).collect()
+        };
+        Self { scoring: of_queue(QueueName::Scoring), timers: of_queue(QueueName::Timers), ..Self::default() }
+    }
+
+    /// The items' side of one and the messages' side of the other.
+    pub(crate) fn join(items: Self, messages: Self) -> Self {
+        Self { scoring: messages.scoring, timers: messages.timers, ..items }
     }
 
     /// Moves an item from its old places to its new ones.

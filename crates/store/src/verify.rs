@@ -72,7 +72,8 @@ pub(crate) fn verify(batch: &Batch<'_>) -> PortResult<()> {
         let surplus = found.len() - expected.len();
         return Err(corrupt(format!("{surplus} derived rows belong to nothing")));
     }
-    if *batch.shared.indexes() != Indexes::build(attention, messages) {
+    let recomputed = Indexes::join(Indexes::of_items(&attention), Indexes::of_messages(&messages));
+    if *batch.shared.indexes() != recomputed {
         return Err(corrupt("the indexes in memory differ from the rows"));
     }
     Ok(())
