@@ -1,0 +1,95 @@
+//! What users see when a port fails.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::body::Body;
+use axum::http::Request;
+use sn17_app::ports::{Decide, Due, Ledger, Nonce, PortError, PortErrorKind, PortResult, QuotaWindow};
+use sn17_app::{App, Host, KeySecret, Ports, PromptBook};
+use sn17_core::UnixMs;
+use sn17_core::ledger::{DecisionId, LoadSpec, Stored, View};
+use sn17_core::policy::Policy;
+use sn17_core::state::{Key, KeyHash};
+use sn17_http::router;
+use sn17_store::{Clock, Embedded, MemoryBlobs, Options};
+use tower::ServiceExt as _;
+
+use crate::world::{ADMIN_KEY, miner, options, post, read, validator, world};
+
+/// A ledger that fails always, in one way.
+struct Broken(PortErrorKind);
+
+impl Broken {
+    fn fail<T>(&self) -> PortResult<T> {
+        Err(PortError::new(self.0, "table sn17-prod at 10.0.0.3"))
+    }
+}
+
+#[async_trait]
+impl Ledger for Broken {
+    async fn transact(&self, _: DecisionId, _: UnixMs, _: LoadSpec, _: Decide) -> PortResult<()> {
+        self.fail()
+    }
+    async fn read(&self, _: UnixMs, _: LoadSpec) -> PortResult<View> {
+        self.fail()
+    }
+    async fn claim_nonce(&self, _: &Nonce, _: UnixMs, _: UnixMs) -> PortResult<bool> {
+        self.fail()
+    }
+    async fn bump(&self, _: &QuotaWindow, _: UnixMs, _: u32) -> PortResult<bool> {
+        self.fail()
+    }
+    async fn watch(&self, _: &Key, _: u64, _: UnixMs) -> PortResult<Option<Stored>> {
+        self.fail()
+    }
+    async fn due(&self, _: UnixMs, _: usize) -> PortResult<Vec<Due>> {
+        self.fail()
+    }
+    async fn open_tasks(&self) -> PortResult<u64> {
+        self.fail()
+    }
+    async fn api_keys(&self) -> PortResult<Vec<(KeyHash, Stored)>> {
+        self.fail()
+    }
+}
+
+#[tokio::test]
+async fn each_kind_has_its_status_and_no_details() {
+    let (passing, ours) = ("try again shortly", "the request failed on our side");
+    let cases = [
+        (PortErrorKind::Unavailable, 503, "Service unavailable", passing),
+        (PortErrorKind::Throttled, 503, "Service unavailable", passing),
+        (PortErrorKind::Conflict, 503, "Service unavailable", passing),
+        (PortErrorKind::Corrupt, 500, "Internal Server Error", ours),
+    ];
+    let good = world().await;
+    for (kind, status, prefix, message) in cases {
+        let now = good.app.now();
+        let queue = Embedded::memory(Clock::new(move || now), Options::default()).unwrap();
+        let ports = Ports {
+            ledger: Arc::new(Broken(kind)),
+            blobs: Arc::new(MemoryBlobs::default()),
+            queue: Arc::new(queue),
+        };
+        let host = Host { now: Arc::new(move || now), random: Arc::new(|| 4) };
+        let policy = Policy::default();
+        let app = App::new(ports, host, policy, validator(), KeySecret([7; 32]), PromptBook::default());
+        let router = router(Arc::new(app), options());
+        let get = |path| Request::get(path).header("x-api-key", &good.key).header("x-admin-key", ADMIN_KEY);
+        let text = format!("{prefix}: {message}");
+        let json = format!("{{\"message\":\"{message}\"}}");
+        let requests = [
+            (get("/readyz").body(Body::empty()).unwrap(), &text),
+            (get("/get_status?id=x").body(Body::empty()).unwrap(), &text),
+            (get("/admin/keys").body(Body::empty()).unwrap(), &json),
+            (post(good.pull_request(&miner(1))), &json),
+            (post(good.submit_request(&miner(1), "x", "prompt", b"x")), &json),
+        ];
+        for (request, body) in requests {
+            let answer = read(router.clone().oneshot(request).await.unwrap()).await;
+            assert_eq!((answer.status, answer.text()), (status, body.as_str()));
+            assert_eq!(answer.header("retry-after"), if status == 503 { "2" } else { "" });
+        }
+    }
+}

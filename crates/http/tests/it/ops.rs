@@ -1,0 +1,98 @@
+//! What operators and machines look at.
+
+use axum::body::Body;
+use axum::http::Request;
+use serde_json::json;
+use sn17_core::policy::Policy;
+use sn17_http::HttpOptions;
+
+use crate::world::{ADMIN_KEY, Answer, World, measured, miner, options, world, world_with};
+
+async fn admin(world: &World, method: &str, path: &str, key: &str, body: &'static str) -> Answer {
+    let request = Request::builder().method(method).uri(path).header("x-admin-key", key);
+    world.send(request.body(Body::from(body)).unwrap()).await
+}
+
+#[tokio::test]
+async fn probes_and_the_index_answer() {
+    let world = world().await;
+    for (path, text) in [("/healthz", "ok\n"), ("/readyz", "ready\n")] {
+        let answer = world.get(path).await;
+        assert_eq!((answer.status, answer.text()), (200, text));
+    }
+    assert!(world.get("/").await.text().starts_with("sn17: "));
+}
+
+#[tokio::test]
+async fn metrics_count_by_route_reason_and_verdict() {
+    let world = world().await;
+    world.task("a robot").await;
+    world.get("/get_status?id=7").await;
+    world.get("/whatever/anybody/makes/up").await;
+    world.send_synapse(world.pull_request(&miner(9))).await;
+    let request = world.pull_request(&miner(1));
+    world.send_synapse(request.clone()).await;
+    world.send_synapse(request).await;
+    world.deliver(&miner(1), b"a splat", measured(0.9, false).0).await;
+    let answer = world.get("/metrics").await;
+    assert_eq!(answer.header("content-type"), "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    for line in [
+        "sn17_http_requests_total{route=\"/add_task\",method=\"POST\",status=\"200\"} 1",
+        "sn17_http_requests_total{route=\"unknown\",method=\"GET\",status=\"404\"} 1",
+        "sn17_http_requests_total{route=\"/PullTask\",method=\"POST\",status=\"200\"} 3",
+        "sn17_http_refusals_total{route=\"/get_status\",reason=\"query\",invariant=\"\"} 1",
+        "sn17_http_refusals_total{route=\"/PullTask\",reason=\"replay\",invariant=\"AU-2\"} 1",
+        "sn17_submissions_total{verdict=\"accepted\"} 1",
+        "sn17_open_tasks 1",
+        "sn17_submission_memory_bytes 0",
+        "sn17_http_request_duration_seconds_count{route=\"/add_task\"} 1",
+    ] {
+        assert!(answer.text().lines().any(|found| found == line), "{line} is not in {}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn keys_are_made_listed_and_revoked() {
+    let mut world = world().await;
+    let body = "{\"owner\":\"ada\",\"hourly\":2}";
+    let made = admin(&world, "POST", "/admin/keys", ADMIN_KEY, body).await;
+    let key = made.json()["key"].as_str().unwrap().to_owned();
+    assert_eq!(made.json(), json!({ "key": key, "prefix": key[..8] }));
+    let listed = admin(&world, "GET", "/admin/keys", ADMIN_KEY, "").await;
+    let created = world.app.now().secs();
+    let row = json!({ "owner": "ada", "prefix": key[..8], "created": created, "hourly": 2, "daily": null });
+    assert!(listed.json().as_array().unwrap().contains(&row), "{}", listed.text());
+    assert!(!listed.text().contains(&key), "a key's text is shown once");
+    world.key = key.clone();
+    world.task("a robot").await;
+
+    let path = format!("/admin/keys/{}", &key[..8]);
+    let revoked = admin(&world, "DELETE", &path, ADMIN_KEY, "").await;
+    assert_eq!((revoked.status, revoked.text()), (200, "{\"revoked\":1}"));
+    let again = admin(&world, "DELETE", &path, ADMIN_KEY, "").await;
+    assert_eq!((again.status, again.json()), (404, json!({ "message": "no key begins so" })));
+    let refused = world.add("application/json", "{\"prompt\":\"a fox\"}").await;
+    assert_eq!(refused.text(), "Unauthorized request: Invalid API key");
+}
+
+#[tokio::test]
+async fn the_admin_routes_are_locked() {
+    let world = world().await;
+    let text = json!({ "message": "wrong or missing admin key" });
+    for (method, path) in
+        [("GET", "/admin/keys"), ("POST", "/admin/keys"), ("DELETE", "/admin/keys/12345678")]
+    {
+        for key in ["", "wrong", "an admin key of the testt"] {
+            let answer = admin(&world, method, path, key, "{\"owner\":\"eve\"}").await;
+            assert_eq!((answer.status, answer.json()), (401, text.clone()), "{method} {key}");
+        }
+    }
+    let bad = admin(&world, "POST", "/admin/keys", ADMIN_KEY, "{\"owner\":\" \"}").await;
+    assert_eq!((bad.status, bad.json()), (400, json!({ "message": "owner must have 1 to 128 characters" })));
+    let wrong = admin(&world, "PUT", "/admin/keys", ADMIN_KEY, "").await;
+    assert_eq!((wrong.status, wrong.json()), (405, json!({ "message": "Method not allowed" })));
+
+    let without = world_with(Policy::default(), HttpOptions { admin_key: None, ..options() }).await;
+    let absent = admin(&without, "GET", "/admin/keys", ADMIN_KEY, "").await;
+    assert_eq!((absent.status, absent.json()), (404, json!({ "message": "Not found" })));
+}

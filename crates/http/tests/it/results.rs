@@ -1,0 +1,129 @@
+//! A task's results, as its client gets them.
+
+use std::io::Read as _;
+
+use axum::body::Body;
+use axum::http::Request;
+use sn17_app::KeyLimits;
+use sn17_app::ports::BlobKey;
+use sn17_core::ledger::LoadSpec;
+use sn17_core::state::Key;
+use sn17_splat::{Limits, Splats, SpzDialect, decode, encode_spz};
+
+use crate::world::{World, measured, miner, world};
+
+/// A splat that can be told from others by its place.
+fn spz(x: f32) -> Vec<u8> {
+    let splats = Splats {
+        positions: vec![[x, 0.0, 0.0]; 50],
+        scales: vec![[-3.0; 3]; 50],
+        rotations: vec![[1.0, 0.0, 0.0, 0.0]; 50],
+        opacities: vec![0.0; 50],
+        colors: vec![[0.5; 3]; 50],
+        ..Splats::default()
+    };
+    encode_spz(&splats, SpzDialect::Network, 1).unwrap()
+}
+
+async fn succeeded() -> (World, String) {
+    let world = world().await;
+    let id = world.task("a robot").await.to_string();
+    world.deliver(&miner(1), &spz(1.0), measured(0.90, false).0).await;
+    world.deliver(&miner(2), &spz(2.0), measured(0.95, true).0).await;
+    let before = world.get(&format!("/get_status?id={id}")).await;
+    assert_eq!(before.text(), "{\"status\":\"NoResult\"}", "the final choice is not made yet");
+    let text = format!("No results found for task ID {id}");
+    assert_eq!(world.get(&format!("/get_result?id={id}")).await.text(), text);
+    world.advance(30);
+    (world, id)
+}
+
+#[tokio::test]
+async fn the_best_result_comes_first_and_as_often_as_asked_for() {
+    let (world, id) = succeeded().await;
+    let best = sn17_wire::ss58::encode(&miner(2).hotkey());
+    let status = world.get(&format!("/get_status?id={id}")).await;
+    let expected = format!(
+        "{{\"status\":\"Success\",\"miner_hotkey\":\"{best}\",\"miner_uid\":2,\"miner_rating\":1500.0,\"synthetic\":true}}"
+    );
+    assert_eq!(status.text(), expected);
+    assert_eq!(status.header("x-sn17-synthetic"), "true");
+    for _ in 0..3 {
+        let result = world.get(&format!("/get_result?id={id}")).await;
+        assert!(result.body == spz(2.0), "the best result's very bytes");
+        assert_eq!(result.header("content-type"), "application/octet-stream");
+        assert_eq!(result.header("content-disposition"), "attachment; filename=\"result.spz\"");
+        assert_eq!(result.header("content-length"), spz(2.0).len().to_string());
+        assert_eq!(result.header("x-sn17-synthetic"), "true");
+    }
+    world.app.sweep().await.unwrap();
+    world.advance(24 * 3600);
+    let text = format!("Task ID {id} not found");
+    assert_eq!(world.get(&format!("/get_result?id={id}")).await.text(), text, "expired");
+}
+
+#[tokio::test]
+async fn a_result_comes_as_ply() {
+    let (world, id) = succeeded().await;
+    for query in ["format=ply", "compress=0", "compress=false", "compress=no", "format=spz&compress=off"] {
+        let result = world.get(&format!("/get_result?id={id}&{query}")).await;
+        assert_eq!(result.header("content-disposition"), "attachment; filename=\"result.ply\"", "{query}");
+        assert_eq!(result.header("content-length"), result.body.len().to_string());
+        let splats = decode(&result.body, &Limits::default()).unwrap();
+        assert!((splats.positions[0][0] - 2.0).abs() < 0.01 && splats.len() == 50, "{query}");
+    }
+    for (query, name) in
+        [("format=obj", "format"), ("compress=maybe", "compress"), ("all=true&format=ply", "all")]
+    {
+        let answer = world.get(&format!("/get_result?id={id}&{query}")).await;
+        assert_eq!(
+            (answer.status, answer.text()),
+            (400, &*format!("Bad request: Invalid value of `{name}`"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn all_results_come_as_a_zip() {
+    let (world, id) = succeeded().await;
+    let answer = world.get(&format!("/get_result?id={id}&all=true")).await;
+    assert_eq!(answer.header("content-type"), "application/zip");
+    assert_eq!(answer.header("content-disposition"), "attachment; filename=\"results.zip\"");
+    assert_eq!(answer.header("content-length"), answer.body.len().to_string());
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(answer.body)).unwrap();
+    assert_eq!(archive.len(), 2);
+    for (name, expected) in [("1.spz", spz(2.0)), ("2.spz", spz(1.0))] {
+        let mut file = archive.by_name(name).unwrap();
+        assert_eq!(file.compression(), zip::CompressionMethod::Stored);
+        let mut content = Vec::new();
+        file.read_to_end(&mut content).unwrap();
+        assert!(content == expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_task_is_its_owners() {
+    let (world, id) = succeeded().await;
+    let other = world.app.add_key("other", KeyLimits::default()).await.unwrap().text;
+    let get = |path: String| Request::get(path).header("x-api-key", &other).body(Body::empty()).unwrap();
+    let status = world.send(get(format!("/get_status?id={id}"))).await;
+    assert_eq!(status.text(), "{\"status\":\"NoResult\"}");
+    let result = world.send(get(format!("/get_result?id={id}"))).await;
+    assert_eq!((result.status, result.text()), (404, &*format!("Task ID {id} not found")));
+}
+
+#[tokio::test]
+async fn a_lost_result_is_a_fault_of_ours_without_details() {
+    let (world, id) = succeeded().await;
+    let load = LoadSpec::keys([Key::Task(id.parse().unwrap())]);
+    let view = world.app.ports().ledger.read(world.app.now(), load).await.unwrap();
+    let (_, task) = view.task(id.parse().unwrap()).unwrap();
+    for result in &task.results {
+        world.app.ports().blobs.delete(&BlobKey(result.blob.clone())).await.unwrap();
+    }
+    let answer = world.get(&format!("/get_result?id={id}")).await;
+    assert_eq!(
+        (answer.status, answer.text()),
+        (500, "Internal Server Error: the request failed on our side")
+    );
+}
