@@ -2,7 +2,7 @@
 //!
 //! An adapter's tests say how to make its harness, and expand one of the macros:
 //!
-//! ```ignore
+//! ```text
 //! sn17_store::ledger_conformance!(MyHarness::new().await);
 //! ```
 //!
