@@ -357,7 +357,7 @@ impl TakenSubmission<'_> {
             SubmitReply::NoTask => {
                 return Err(IntakeError::NoTask { uid: self.uid().await? });
             }
-            SubmitReply::Ignored { reason } => (Verdict::Unchanged { reason: *reason }, false),
+            SubmitReply::Ignored { reason } => (Verdict::Unchanged { reason }, false),
             SubmitReply::Closed => {
                 (Verdict::Unchanged { reason: "this task was closed by an earlier submission" }, false)
             }

@@ -12,7 +12,7 @@ use sn17_app::KeyLimits;
 use crate::client::json;
 use crate::limiter::Rule;
 use crate::refusal::Refusal;
-use crate::{RemoteIp, Server, body};
+use crate::{Server, body, remote_ip};
 
 const ADMIN_KEY: HeaderName = HeaderName::from_static("x-admin-key");
 /// Largest body of an admin request.
@@ -103,7 +103,7 @@ pub(crate) async fn revoke(
 
 impl Server {
     fn check_admin(&self, parts: &Parts) -> Result<(), Refusal> {
-        let ip = parts.extensions.get::<RemoteIp>().and_then(|remote| remote.0);
+        let ip = remote_ip(&parts.extensions);
         let (limit, now) = (self.options.limits.wrong_keys, self.app.now());
         let too_many = |secs| Refusal::too_many("address_rate", "too many wrong keys", secs);
         if let Some(secs) = self.limiter.shut_out(Rule::WrongKeys, limit, ip, now) {

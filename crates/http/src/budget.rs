@@ -37,6 +37,18 @@ impl MemoryBudget {
     }
 }
 
+impl MemoryShare {
+    /// Makes the share `bytes` large, if so much is free; one that is larger already stays as it is.
+    pub(crate) fn grow(&mut self, bytes: usize) -> bool {
+        let missing = bytes.min(self.budget.bytes).saturating_sub(self.bytes);
+        let Some(mut more) = self.budget.take(missing) else {
+            return false;
+        };
+        self.bytes += std::mem::take(&mut more.bytes);
+        true
+    }
+}
+
 impl Drop for MemoryShare {
     fn drop(&mut self) {
         self.budget.free.fetch_add(self.bytes, Ordering::Relaxed);
@@ -58,6 +70,20 @@ mod tests {
         assert!(budget.take(99).is_none(), "all of it is not free");
         drop(second);
         assert!(budget.take(99).is_some(), "all of it is enough");
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn shares_grow_to_what_is_there() {
+        let budget = MemoryBudget::new(10);
+        let mut share = budget.take(3).unwrap();
+        let other = budget.take(2).unwrap();
+        assert!(!share.grow(9));
+        assert!(share.grow(8) && share.grow(5));
+        assert_eq!(budget.used(), 10);
+        drop(other);
+        assert!(share.grow(99), "all of it is enough");
+        drop(share);
         assert_eq!(budget.used(), 0);
     }
 }

@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::http::Extensions;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post};
 use sn17_app::App;
@@ -94,6 +95,6 @@ async fn unknown_method() -> Refusal {
 }
 
 /// Where a request came from, if the host knows.
-fn remote_ip(request: &Request) -> Option<IpAddr> {
-    request.extensions().get::<RemoteIp>().and_then(|remote| remote.0)
+fn remote_ip(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<RemoteIp>().and_then(|remote| remote.0)
 }

@@ -5,7 +5,6 @@ mod image;
 mod prompt;
 mod result;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -25,7 +24,7 @@ pub(crate) use result::get_result;
 
 use crate::limiter::Rule;
 use crate::refusal::{JSON, Refusal};
-use crate::{RemoteIp, Server};
+use crate::{Server, remote_ip};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const CLIENT_ORIGIN: HeaderName = HeaderName::from_static("x-client-origin");
@@ -65,7 +64,9 @@ pub(crate) async fn get_status(
 ) -> Result<Response, Refusal> {
     let (parts, _) = request.into_parts();
     let limit = server.options.limits.get_status;
-    if let Some(secs) = server.limiter.count(Rule::GetStatus, limit, remote_ip(&parts), server.app.now()) {
+    if let Some(secs) =
+        server.limiter.count(Rule::GetStatus, limit, remote_ip(&parts.extensions), server.app.now())
+    {
         return Err(Refusal::from(ClientError::AddressRate).retry_after(secs));
     }
     let caller = server.caller(&parts).await?;
@@ -90,7 +91,7 @@ pub(crate) async fn get_status(
 impl Server {
     /// Whose key a request carries.
     async fn caller(&self, parts: &Parts) -> Result<Caller, Refusal> {
-        let (limit, ip) = (self.options.limits.wrong_keys, remote_ip(parts));
+        let (limit, ip) = (self.options.limits.wrong_keys, remote_ip(&parts.extensions));
         if let Some(secs) = self.limiter.shut_out(Rule::WrongKeys, limit, ip, self.app.now()) {
             return Err(Refusal::from(ClientError::AddressRate).retry_after(secs));
         }
@@ -112,7 +113,7 @@ impl Server {
             return refusal;
         }
         let (limit, now) = (self.options.limits.unauthorised_add_task, self.app.now());
-        match self.limiter.count(Rule::UnauthorisedAddTask, limit, remote_ip(parts), now) {
+        match self.limiter.count(Rule::UnauthorisedAddTask, limit, remote_ip(&parts.extensions), now) {
             Some(secs) => Refusal::from(ClientError::AddressRate).retry_after(secs),
             None => refusal,
         }
@@ -123,10 +124,6 @@ impl Server {
 fn parameter(parts: &Parts, name: &str) -> Option<String> {
     let query = parts.uri.query()?.as_bytes();
     form_urlencoded::parse(query).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
-}
-
-fn remote_ip(parts: &Parts) -> Option<IpAddr> {
-    parts.extensions.get::<RemoteIp>().and_then(|remote| remote.0)
 }
 
 /// A JSON answer of ours.

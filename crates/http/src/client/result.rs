@@ -83,7 +83,13 @@ impl Server {
             tracing::error!(bytes = splat.bytes, "an accepted splat is larger than any may be");
             return Err(Refusal::internal("conversion"));
         }
-        let mut spz = Vec::with_capacity(usize::try_from(splat.bytes).unwrap_or_default());
+        let too_little = || {
+            let message = "too many results are being converted";
+            Refusal::busy("conversion_memory", message, CONVERSION_RETRY_SECS).upholding("IN-1")
+        };
+        let spz_bytes = usize::try_from(splat.bytes).unwrap_or(usize::MAX);
+        let mut share = self.conversions.take(spz_bytes).ok_or_else(too_little)?;
+        let mut spz = Vec::with_capacity(spz_bytes);
         while let Some(chunk) = splat.stream.next().await {
             spz.extend_from_slice(&chunk?);
         }
@@ -92,13 +98,12 @@ impl Server {
             tracing::error!(%error, "an accepted splat cannot be decoded");
             Refusal::internal("conversion")
         };
-        // Splats and text of the same size live side by side for a moment.
+        // Splats and PLY of the same size live side by side for a moment.
         let decoded_bytes = inspect(&spz).map_err(broken)?.decoded_bytes;
         let needed = usize::try_from(decoded_bytes.saturating_mul(2)).unwrap_or(usize::MAX);
-        let share = self.conversions.take(needed).ok_or_else(|| {
-            let message = "too many results are being converted";
-            Refusal::busy("conversion_memory", message, CONVERSION_RETRY_SECS).upholding("IN-1")
-        })?;
+        if !share.grow(needed.saturating_add(spz_bytes)) {
+            return Err(too_little());
+        }
         let splats = decode(&spz, &limits).map_err(broken)?;
         drop(spz);
         let ply = encode_ply(&splats).map_err(broken)?;

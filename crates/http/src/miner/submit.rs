@@ -31,7 +31,7 @@ pub(crate) async fn submit_results(
     State(server): State<Arc<Server>>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let ip = remote_ip(&request);
+    let ip = remote_ip(request.extensions());
     let (parts, body) = request.into_parts();
     let body_bytes_max = server.app.policy().submissions.body_bytes_max;
     body::check_announced(&parts.headers, body_bytes_max)?;

@@ -11,6 +11,9 @@ use crate::world::{Answer, options, world, world_with};
 const UNKNOWN_ID: &str = "123e4567-e89b-12d3-a456-426614174001";
 const FORM: &str = "multipart/form-data; boundary=b";
 
+/// Content type and body, then status and body of the answer.
+type BodyCase<'a> = ((&'a str, Vec<u8>), u16, &'a str);
+
 /// A form of these fields, name and content.
 fn form(fields: &[(&str, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
@@ -69,7 +72,7 @@ async fn every_body_error_of_add_task_has_its_text() {
     };
     let both = (FORM, form(&[("prompt", b"a robot"), ("image", &png(2, 2))]));
     let too_big = (FORM, form(&[("image", &vec![0; (2 << 20) + 1])]));
-    let cases: [((&str, Vec<u8>), u16, &str); 22] = [
+    let cases: [BodyCase<'_>; 22] = [
         (
             ("", vec![]),
             415,

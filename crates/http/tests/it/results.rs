@@ -7,10 +7,13 @@ use axum::http::Request;
 use sn17_app::KeyLimits;
 use sn17_app::ports::BlobKey;
 use sn17_core::ledger::LoadSpec;
+use sn17_core::policy::Policy;
 use sn17_core::state::Key;
+use sn17_http::HttpOptions;
 use sn17_splat::{Limits, Splats, SpzDialect, decode, encode_spz};
+use tower::ServiceExt as _;
 
-use crate::world::{World, measured, miner, world};
+use crate::world::{World, measured, miner, options, world_with};
 
 /// A splat that can be told from others by its place.
 fn spz(x: f32) -> Vec<u8> {
@@ -26,7 +29,12 @@ fn spz(x: f32) -> Vec<u8> {
 }
 
 async fn succeeded() -> (World, String) {
-    let world = world().await;
+    succeeded_with(options()).await
+}
+
+/// A task of two results, the better one of miner 2 and by synthetic weights.
+async fn succeeded_with(options: HttpOptions) -> (World, String) {
+    let world = world_with(Policy::default(), options).await;
     let id = world.task("a robot").await.to_string();
     world.deliver(&miner(1), &spz(1.0), measured(0.90, false).0).await;
     world.deliver(&miner(2), &spz(2.0), measured(0.95, true).0).await;
@@ -126,4 +134,20 @@ async fn a_lost_result_is_a_fault_of_ours_without_details() {
         (answer.status, answer.text()),
         (500, "Internal Server Error: the request failed on our side")
     );
+}
+
+#[tokio::test]
+async fn memory_for_conversions_is_bounded_and_one_alone_always_fits() {
+    let (world, id) = succeeded_with(HttpOptions { conversion_memory_bytes: 1, ..options() }).await;
+    let request = || {
+        let path = format!("/get_result?id={id}&format=ply");
+        Request::get(path).header("x-api-key", &world.key).body(Body::empty()).unwrap()
+    };
+    let unread = world.router.clone().oneshot(request()).await.unwrap();
+    assert_eq!(unread.status(), 200);
+    let busy = world.send(request()).await;
+    assert_eq!((busy.status, busy.header("retry-after")), (503, "2"));
+    assert_eq!(busy.text(), "Service unavailable: too many results are being converted");
+    drop(unread);
+    assert_eq!(world.send(request()).await.status, 200);
 }
