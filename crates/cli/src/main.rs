@@ -1,2 +1,79 @@
-//! The `sn17` binary.
-fn main() {}
+//! The `sn17` binary: every role of the network in one program.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program speaks on its terminal"
+)]
+
+mod demo;
+mod host;
+mod keys;
+mod measure;
+mod miner;
+mod models;
+mod render;
+mod score;
+mod serve;
+mod spz;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// The 404-GEN network (Bittensor subnet 17): prompts in, Gaussian splats out.
+#[derive(Debug, Parser)]
+#[command(name = "sn17", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show the whole network at work: two miners, two prompts, scored splats, a contact sheet.
+    Demo(demo::DemoArgs),
+    /// Run the network on this machine: HTTP surface, store and scoring.
+    Serve(serve::ServeArgs),
+    /// Mine: pull tasks, generate, sign, submit.
+    Miner(miner::MinerArgs),
+    /// Manage the API keys of a network on this machine.
+    Keys(keys::KeysArgs),
+    /// Draw a splat as a PNG.
+    Render(render::RenderArgs),
+    /// Score a splat as the network does.
+    Score(score::ScoreArgs),
+    /// Look into SPZ files and convert them.
+    Spz(spz::SpzArgs),
+    /// Make and check the model files that scoring needs.
+    Models(models::ModelsArgs),
+    /// Score splats for the process that started this one, over standard input and output.
+    #[command(hide = true)]
+    Worker(worker::WorkerArgs),
+}
+
+fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,fjall=warn,lsm_tree=warn,ort=warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let result = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Miner(args) => miner::run(&args),
+        Command::Keys(args) => keys::run(&args),
+        Command::Render(args) => render::run(&args),
+        Command::Score(args) => score::run(&args),
+        Command::Spz(args) => spz::run(&args),
+        Command::Models(args) => models::run(&args),
+        Command::Worker(args) => worker::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

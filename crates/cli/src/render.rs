@@ -22,12 +22,7 @@ pub(crate) struct RenderArgs {
     #[arg(long, value_name = "N", default_value_t = JUDGE_SIZE_PX)]
     size: u32,
     /// Direction of the camera around the object, in degrees; 0 looks along −Z.
-    #[arg(
-        long,
-        value_name = "DEG",
-        default_value_t = 24.0,
-        allow_negative_numbers = true
-    )]
+    #[arg(long, value_name = "DEG", default_value_t = 24.0, allow_negative_numbers = true)]
     azimuth: f32,
     /// Elevation in degrees; a negative one looks down from above.
     #[arg(long, value_name = "DEG", default_value_t = -15.0, allow_negative_numbers = true)]

@@ -17,7 +17,7 @@ const COMPRESSED_BYTES_MAX: u64 = 1 << 30;
 
 /// Arguments of `sn17 spz`.
 #[derive(Debug, clap::Args)]
-pub struct SpzArgs {
+pub(crate) struct SpzArgs {
     #[command(subcommand)]
     command: SpzCommand,
 }
@@ -76,7 +76,7 @@ enum Target {
 /// # Errors
 ///
 /// A file cannot be read, is no splat, or cannot be written; the message says what to do next.
-pub fn run(args: &SpzArgs) -> anyhow::Result<()> {
+pub(crate) fn run(args: &SpzArgs) -> anyhow::Result<()> {
     match &args.command {
         SpzCommand::Info { file, json } => info(file, *json),
         SpzCommand::Compress { input, output, level } => {
@@ -90,19 +90,12 @@ pub fn run(args: &SpzArgs) -> anyhow::Result<()> {
 fn info(path: &Path, json: bool) -> anyhow::Result<()> {
     let mut start = Vec::new();
     let file = open(path)?;
-    let file_bytes = file
-        .metadata()
-        .with_context(|| format!("cannot stat {}", path.display()))?
-        .len();
+    let file_bytes = file.metadata().with_context(|| format!("cannot stat {}", path.display()))?.len();
     file.take(HEADER_BYTES)
         .read_to_end(&mut start)
         .with_context(|| format!("cannot read {}", path.display()))?;
     let info = inspect(&start).map_err(|error| explain(error, path))?;
-    let text = if json {
-        info_json(&info, file_bytes)
-    } else {
-        info_text(&info, file_bytes)
-    };
+    let text = if json { info_json(&info, file_bytes) } else { info_text(&info, file_bytes) };
     writeln!(io::stdout().lock(), "{text}").context("cannot write to standard output")
 }
 
@@ -125,17 +118,11 @@ fn info_json(info: &Info, file_bytes: u64) -> String {
 fn info_text(info: &Info, file_bytes: u64) -> String {
     let mut lines = vec![format!("format      {}", describe(info.format))];
     if info.format != Format::Ply {
-        lines.push(format!(
-            "version     {}, {} fractional bits",
-            info.version, info.fractional_bits
-        ));
+        lines.push(format!("version     {}, {} fractional bits", info.version, info.fractional_bits));
     }
     lines.push(format!("splats      {}", info.splats));
     lines.push(format!("harmonics   degree {}", info.sh_degree));
-    lines.push(format!(
-        "antialiased {}",
-        if info.antialiased { "yes" } else { "no" }
-    ));
+    lines.push(format!("antialiased {}", if info.antialiased { "yes" } else { "no" }));
     lines.push(format!(
         "bytes       {file_bytes} in the file, {} packed, {} decoded",
         info.packed_bytes, info.decoded_bytes
@@ -163,10 +150,7 @@ fn describe(format: Format) -> &'static str {
 }
 
 fn load(path: &Path) -> anyhow::Result<Splats> {
-    let limits = Limits {
-        compressed_bytes_max: COMPRESSED_BYTES_MAX,
-        ..Limits::default()
-    };
+    let limits = Limits { compressed_bytes_max: COMPRESSED_BYTES_MAX, ..Limits::default() };
     read(BufReader::with_capacity(128 << 10, open(path)?), &limits).map_err(|error| explain(error, path))
 }
 
@@ -176,27 +160,13 @@ fn open(path: &Path) -> anyhow::Result<File> {
 
 fn write_as(splats: &Splats, target: Target, path: &Path) -> anyhow::Result<()> {
     match target {
-        Target::Network => write_spz(
-            splats,
-            SpzDialect::Network,
-            SpzDialect::Network.default_level(),
-            path,
-        ),
-        Target::V3 => write_spz(
-            splats,
-            SpzDialect::NianticV3,
-            SpzDialect::NianticV3.default_level(),
-            path,
-        ),
+        Target::Network => write_spz(splats, SpzDialect::Network, SpzDialect::Network.default_level(), path),
+        Target::V3 => write_spz(splats, SpzDialect::NianticV3, SpzDialect::NianticV3.default_level(), path),
         Target::Ply => {
             let file = create(path)?;
             write_ply(splats, Normals::Omit, &file)
                 .with_context(|| format!("cannot write {}", path.display()))?;
-            report(
-                splats,
-                path,
-                file.metadata().map(|metadata| metadata.len()).unwrap_or_default(),
-            )
+            report(splats, path, file.metadata().map(|metadata| metadata.len()).unwrap_or_default())
         }
     }
 }
@@ -208,29 +178,19 @@ fn write_spz(splats: &Splats, dialect: SpzDialect, level: i32, path: &Path) -> a
         }
         SpzDialect::NianticV3 => "cannot encode as SPZ version 3; `--to ply` may still hold this splat",
     })?;
-    create(path)?
-        .write_all(&bytes)
-        .with_context(|| format!("cannot write {}", path.display()))?;
+    create(path)?.write_all(&bytes).with_context(|| format!("cannot write {}", path.display()))?;
     report(splats, path, bytes.len() as u64)
 }
 
 fn create(path: &Path) -> anyhow::Result<File> {
     File::create(path).with_context(|| {
-        format!(
-            "cannot create {}; check that its folder exists and is writable",
-            path.display()
-        )
+        format!("cannot create {}; check that its folder exists and is writable", path.display())
     })
 }
 
 fn report(splats: &Splats, path: &Path, bytes: u64) -> anyhow::Result<()> {
-    writeln!(
-        io::stdout().lock(),
-        "{}: {} splats, {bytes} bytes",
-        path.display(),
-        splats.len()
-    )
-    .context("cannot write to standard output")
+    writeln!(io::stdout().lock(), "{}: {} splats, {bytes} bytes", path.display(), splats.len())
+        .context("cannot write to standard output")
 }
 
 /// Adds to a decoder's refusal what its reader can do about it.

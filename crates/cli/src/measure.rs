@@ -1,0 +1,58 @@
+//! From the bytes of a submission to raw figures and pictures: decode, check, normalise, render, measure.
+
+use anyhow::Context as _;
+use sn17_app::ScoringPrompt;
+use sn17_render::{BBOX_DEFAULT, Frame, RenderBudget, ValidityRules};
+use sn17_score::{PromptRef, RawMetrics, Scorer};
+use sn17_splat::Limits;
+
+/// What measuring a submission yields.
+#[derive(Debug)]
+pub(crate) enum Measured {
+    /// The figures and the 16 views they were taken from.
+    Views {
+        /// Raw figures.
+        raw: RawMetrics,
+        /// The views, in order.
+        frames: Vec<Frame>,
+    },
+    /// It is not a splat that can be scored, with the reason for its maker.
+    Invalid(String),
+}
+
+/// Measures one splat against a prompt.
+///
+/// # Errors
+/// Failures that are not the splat's: the models or the prompt picture.
+pub(crate) fn measure(
+    splat: &[u8],
+    prompt: &ScoringPrompt,
+    scorer: &mut Scorer,
+    splats_max: usize,
+) -> anyhow::Result<Measured> {
+    let frames = match render(splat, splats_max) {
+        Ok(frames) => frames,
+        Err(reason) => return Ok(Measured::Invalid(reason)),
+    };
+    let views: Vec<&[u8]> = frames.iter().map(|frame| frame.pixels.as_slice()).collect();
+    let raw = match prompt {
+        ScoringPrompt::Text(text) => scorer.metrics(&views, PromptRef::Text(text))?,
+        ScoringPrompt::Image(bytes) => {
+            let picture =
+                image::load_from_memory(bytes).context("cannot decode the prompt picture")?.to_rgba8();
+            let (width, height) = (picture.width() as usize, picture.height() as usize);
+            scorer.metrics(&views, PromptRef::Image { rgba: picture.as_raw(), width, height })?
+        }
+    };
+    Ok(Measured::Views { raw, frames })
+}
+
+/// The 16 views of a submission, or what is wrong with it.
+fn render(splat: &[u8], splats_max: usize) -> Result<Vec<Frame>, String> {
+    let limits = Limits::default().with_splats_max(u32::try_from(splats_max).unwrap_or(u32::MAX));
+    let splats = sn17_splat::decode(splat, &limits).map_err(|error| error.to_string())?;
+    sn17_render::check(&splats, &ValidityRules::default()).map_err(|error| error.to_string())?;
+    let scene = sn17_render::normalise(&splats, BBOX_DEFAULT).map_err(|error| error.to_string())?;
+    let budget = RenderBudget { splats_max, ..RenderBudget::default() };
+    sn17_render::render_views(&scene, &sn17_render::judge_views(), &budget).map_err(|error| error.to_string())
+}

@@ -1,0 +1,132 @@
+//! What runs beside the HTTP surface: scoring, timers, sweeps.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sn17_app::ports::{Delivery, PortError, PortErrorKind};
+use sn17_app::{App, Attempt, Scorer};
+use sn17_core::ledger::QueueName;
+use sn17_store::{Embedded, FolderBlobs};
+use tokio::sync::watch;
+
+/// A worker or timer loop asks again after waiting so long for messages.
+const WAIT_SECS: u32 = 5;
+/// A timer that could not be handled is tried again after this.
+const TIMER_VISIBILITY_SECS: u32 = 10;
+/// Timers handled at once.
+const TIMERS_AT_ONCE: usize = 64;
+/// Overdue items are looked for this often.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// Old files and expired rows are looked for this often.
+const CLEAN_EVERY: Duration = Duration::from_secs(5);
+/// After a failing store a loop waits this long.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Leases submissions one by one, has them scored, and settles them; a heartbeat keeps the lease while the scorer
+/// works. Ends after the job in hand when `stop` turns true.
+pub(crate) async fn score(app: Arc<App>, scorer: Arc<dyn Scorer>, mut stop: watch::Receiver<bool>) {
+    let visibility_secs = app.policy().submissions.visibility_secs;
+    loop {
+        let received = tokio::select! {
+            received = app.ports().queue.receive(QueueName::Scoring, 1, visibility_secs, WAIT_SECS) => received,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        match received {
+            Ok(deliveries) => {
+                for delivery in deliveries {
+                    if let Err(error) = handle(&app, &*scorer, &delivery, visibility_secs).await {
+                        tracing::error!(%error, "a submission could not be settled, it will be delivered again");
+                    }
+                }
+            }
+            Err(error) => pause("scoring queue", &error).await,
+        }
+    }
+}
+
+async fn handle(
+    app: &App,
+    scorer: &dyn Scorer,
+    delivery: &Delivery,
+    visibility_secs: u32,
+) -> Result<(), PortError> {
+    let queue = &app.ports().queue;
+    let heartbeat = async {
+        let mut beat = tokio::time::interval(Duration::from_secs(u64::from(visibility_secs)) / 3);
+        beat.tick().await;
+        loop {
+            beat.tick().await;
+            if let Err(error) = queue.extend(&delivery.receipt, visibility_secs).await {
+                tracing::warn!(%error, "a lease could not be kept");
+            }
+        }
+    };
+    let attempt = tokio::select! {
+        attempt = app.attempt(delivery, scorer) => attempt,
+        () = heartbeat => return Ok(()),
+    };
+    let answered = match attempt {
+        Ok(Attempt::Done) => queue.ack(&delivery.receipt).await,
+        // Given up, it goes to the dead letters: the queue has handed it out as often as it does.
+        Ok(Attempt::Retry | Attempt::GivenUp) => queue.extend(&delivery.receipt, 0).await,
+        Err(error) => {
+            queue.extend(&delivery.receipt, 1).await?;
+            return Err(error);
+        }
+    };
+    match answered {
+        // Somebody else has the lease by now; the verdict stands all the same.
+        Err(error) if error.kind == PortErrorKind::NotFound => Ok(()),
+        answered => answered,
+    }
+}
+
+/// Handles timers as they come due.
+pub(crate) async fn timers(app: Arc<App>) {
+    let queue = Arc::clone(&app.ports().queue);
+    loop {
+        let received =
+            queue.receive(QueueName::Timers, TIMERS_AT_ONCE, TIMER_VISIBILITY_SECS, WAIT_SECS).await;
+        match received {
+            Ok(deliveries) => {
+                for delivery in deliveries {
+                    let handled = match app.timer(delivery.effect).await {
+                        Ok(()) => queue.ack(&delivery.receipt).await,
+                        Err(error) => Err(error),
+                    };
+                    if let Err(error) = handled {
+                        tracing::warn!(%error, "a timer could not be handled, it will be delivered again");
+                    }
+                }
+            }
+            Err(error) => pause("timer queue", &error).await,
+        }
+    }
+}
+
+/// Looks after overdue tasks and submissions, expired rows and old files.
+pub(crate) async fn sweeps(app: Arc<App>, store: Embedded, blobs: Arc<FolderBlobs>) {
+    let mut sweep = tokio::time::interval(SWEEP_EVERY);
+    let mut clean = tokio::time::interval(CLEAN_EVERY);
+    loop {
+        tokio::select! {
+            _ = sweep.tick() => match app.sweep().await {
+                Ok(done) if done == sn17_app::Upkeep::default() => {}
+                Ok(done) => tracing::debug!(?done, "looked after overdue items"),
+                Err(error) => pause("ledger", &error).await,
+            },
+            _ = clean.tick() => {
+                for cleaned in [store.sweep(app.now()).await, blobs.sweep(app.now()).await] {
+                    if let Err(error) = cleaned {
+                        tracing::warn!(%error, "expired things could not be removed");
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn pause(what: &str, error: &PortError) {
+    tracing::error!(%error, "the {what} does not answer");
+    tokio::time::sleep(PAUSE).await;
+}

@@ -1,0 +1,293 @@
+//! `sn17 serve`: the whole network in one process and one scoring process beside it.
+
+pub(crate) mod data;
+mod listen;
+mod loops;
+pub(crate) mod metagraph;
+mod scoring_process;
+mod simulate;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use sn17_app::ports::{Ledger, Queue};
+use sn17_app::{App, Ports, PromptBook, Scorer};
+use sn17_core::Hotkey;
+use sn17_core::policy::Policy;
+use sn17_http::{AdminKey, HttpOptions};
+use sn17_store::{Embedded, FolderBlobs, FolderOptions, Options};
+use sn17_wire::ss58;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::host::{self, Clock};
+use crate::models;
+use data::{DataFolder, Running};
+use scoring_process::ScoringProcess;
+
+/// Where miners and clients of the original network look for it.
+const DEFAULT_LISTEN: &str = "127.0.0.1:4443";
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ServeArgs {
+    /// Address for plain HTTP and TLS, on one port.
+    #[arg(long, default_value = DEFAULT_LISTEN, env = "SN17_LISTEN")]
+    pub(crate) listen: SocketAddr,
+    /// Folder for everything that is kept.
+    #[arg(long, default_value = "data", env = "SN17_DATA")]
+    pub(crate) data: PathBuf,
+    /// The validator hotkey that miners address and sign for (ss58). Without it, one is made for the data folder.
+    #[arg(long, env = "SN17_VALIDATOR_HOTKEY")]
+    pub(crate) validator_hotkey: Option<String>,
+    /// The registered miners, a JSON file that is read again whenever it changes [default: DATA/metagraph.json].
+    #[arg(long, env = "SN17_METAGRAPH")]
+    pub(crate) metagraph: Option<PathBuf>,
+    /// The numbers of the game, a JSON file; whatever it leaves out keeps its default.
+    #[arg(long, env = "SN17_POLICY")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Folder of the model files; without it, synthetic ones are made.
+    #[arg(long, env = "SN17_MODELS")]
+    pub(crate) models: Option<PathBuf>,
+    /// Prompts for synthetic tasks, a text file with one a line; without it, a list of our own.
+    #[arg(long, env = "SN17_PROMPTS")]
+    pub(crate) prompts: Option<PathBuf>,
+    /// TLS certificate chain (PEM); without it, one is made for localhost.
+    #[arg(long, requires = "tls_key", env = "SN17_TLS_CERTIFICATE")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// TLS private key (PEM).
+    #[arg(long, requires = "tls_certificate", env = "SN17_TLS_KEY")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Take submissions but do not score them here.
+    #[arg(long, conflicts_with = "simulate")]
+    pub(crate) no_worker: bool,
+    /// For those who develop clients and miners: scripted verdicts, controlled under /simulate. Loopback only.
+    #[arg(long)]
+    pub(crate) simulate: bool,
+}
+
+/// A network that is up.
+#[derive(Debug)]
+pub(crate) struct Network {
+    pub(crate) app: Arc<App>,
+    pub(crate) address: SocketAddr,
+    pub(crate) metagraph: PathBuf,
+    pub(crate) scoring: String,
+    pub(crate) has_own_certificate: bool,
+    store: Embedded,
+    stop: watch::Sender<bool>,
+    /// Tasks that finish what they have in hand after `stop`.
+    draining: Vec<JoinHandle<()>>,
+    /// Tasks that may be cut off at any point.
+    background: Vec<JoinHandle<()>>,
+}
+
+pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
+    runtime()?.block_on(async {
+        let network = Network::start(args, policy(args)?).await?;
+        summary(&network, args);
+        network.run_until_told().await
+    })
+}
+
+/// The runtime that every networked command uses, with the TLS library's crypto chosen once.
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    // An error means that a provider is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the async runtime")
+}
+
+fn policy(args: &ServeArgs) -> anyhow::Result<Policy> {
+    let Some(file) = &args.policy else { return Ok(Policy::default()) };
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is not a policy", file.display()))
+}
+
+impl Network {
+    /// Opens the data folder, starts scoring and listens.
+    pub(crate) async fn start(args: &ServeArgs, policy: Policy) -> anyhow::Result<Self> {
+        policy.validate()?;
+        anyhow::ensure!(
+            !args.simulate || args.listen.ip().is_loopback(),
+            "--simulate invents verdicts, so it listens on loopback only: use --listen 127.0.0.1:{}",
+            args.listen.port()
+        );
+        let folder = DataFolder::open(&args.data)?;
+        let clock = Clock::default();
+        let store_clock = {
+            let clock = clock.clone();
+            sn17_store::Clock::new(move || clock.now())
+        };
+        let options = Options { max_receives: policy.submissions.attempts_max, ..Options::default() };
+        let (store, blobs, ports) = open_ports(&folder, store_clock.clone(), options)?;
+        let validator = validator(args, &folder)?;
+        let prompts = PromptBook::new(prompts(args)?, Vec::new());
+        let app = App::new(ports, host::host(&clock), policy, validator, folder.key_secret()?, prompts);
+        let app = Arc::new(app);
+        let metagraph = args.metagraph.clone().unwrap_or_else(|| folder.metagraph());
+        app.apply_roster(metagraph::read(&metagraph)?).await?;
+
+        let options = HttpOptions { admin_key: AdminKey::new(folder.admin_key()?), ..HttpOptions::default() };
+        let mut router = sn17_http::router(Arc::clone(&app), options);
+        let (scorer, scoring): (Option<Arc<dyn Scorer>>, String) = if args.simulate {
+            let script = Arc::new(simulate::Script::new(policy));
+            router = simulate::extend(router, Arc::clone(&app), Arc::clone(&script), clock, store_clock);
+            (Some(script), "scripted, see POST /simulate".to_owned())
+        } else if args.no_worker {
+            (None, "off (--no-worker)".to_owned())
+        } else {
+            let (scorer, description) = scoring_process(args, policy.submissions.splats_max).await?;
+            (Some(scorer), description)
+        };
+
+        let given = args.tls_certificate.as_deref().zip(args.tls_key.as_deref());
+        let (tls, has_own_certificate) = listen::tls_config(given, &folder.tls())?;
+        let listener = TcpListener::bind(args.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}", args.listen))?;
+        let address = listener.local_addr()?;
+        let url = format!("http://{}", SocketAddr::new(loopback_for(address.ip()), address.port()));
+        folder.note_running(&Running { url, pid: std::process::id() })?;
+
+        let (stop, stopped) = watch::channel(false);
+        let mut draining = vec![tokio::spawn(listen::serve(listener, router, tls, stopped.clone()))];
+        if let Some(scorer) = scorer {
+            draining.push(tokio::spawn(loops::score(Arc::clone(&app), scorer, stopped)));
+        }
+        let background = vec![
+            tokio::spawn(loops::timers(Arc::clone(&app))),
+            tokio::spawn(loops::sweeps(Arc::clone(&app), store.clone(), blobs)),
+            tokio::spawn(metagraph::follow(metagraph.clone(), Arc::clone(&app))),
+        ];
+        Ok(Self { app, address, metagraph, scoring, has_own_certificate, store, stop, draining, background })
+    }
+
+    async fn run_until_told(self) -> anyhow::Result<()> {
+        tokio::select! {
+            told = stop_signal() => told?,
+            reason = self.store.stopped() => anyhow::bail!("the store has stopped: {reason}"),
+        }
+        tracing::info!("stopping: open requests and the submission in hand may finish");
+        self.stop().await;
+        Ok(())
+    }
+
+    /// Lets open requests and the submission in hand finish, then stops.
+    pub(crate) async fn stop(self) {
+        self.stop.send_replace(true);
+        for task in self.draining {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a part of the network ended badly");
+            }
+        }
+        for task in self.background {
+            task.abort();
+        }
+    }
+}
+
+/// The use cases over a data folder that no server has open.
+pub(crate) fn app_over(folder: &DataFolder) -> anyhow::Result<App> {
+    let clock = Clock::default();
+    let (_, _, ports) = open_ports(folder, sn17_store::Clock::system(), Options::default())?;
+    let validator = folder.own_validator()?;
+    Ok(App::new(
+        ports,
+        host::host(&clock),
+        Policy::default(),
+        validator,
+        folder.key_secret()?,
+        PromptBook::default(),
+    ))
+}
+
+fn open_ports(
+    folder: &DataFolder,
+    clock: sn17_store::Clock,
+    options: Options,
+) -> anyhow::Result<(Embedded, Arc<FolderBlobs>, Ports)> {
+    let store = Embedded::open(&folder.ledger(), clock, options).with_context(|| {
+        format!("cannot open the store in {} (does another process use it?)", folder.ledger().display())
+    })?;
+    let blobs = FolderBlobs::open(&folder.blobs(), FolderOptions::default())
+        .with_context(|| format!("cannot open {}", folder.blobs().display()))?;
+    let blobs = Arc::new(blobs);
+    let ports = Ports {
+        ledger: Arc::new(store.clone()) as Arc<dyn Ledger>,
+        blobs: Arc::clone(&blobs) as Arc<_>,
+        queue: Arc::new(store.clone()) as Arc<dyn Queue>,
+    };
+    Ok((store, blobs, ports))
+}
+
+async fn scoring_process(args: &ServeArgs, splats_max: usize) -> anyhow::Result<(Arc<dyn Scorer>, String)> {
+    let models = match &args.models {
+        Some(folder) => folder.clone(),
+        None => {
+            let folder = models::default_models_dir()?;
+            models::ensure_synthetic(&folder)?;
+            folder
+        }
+    };
+    let process = ScoringProcess::new(models.clone(), splats_max);
+    let ready = process.start().await.context("scoring cannot start (--no-worker serves without it)")?;
+    let weights = if ready.synthetic { "SYNTHETIC weights, the scores mean nothing" } else { "weights" };
+    let description = format!("{weights}: {} {}", models.display(), ready.model_version);
+    Ok((Arc::new(process), description))
+}
+
+fn validator(args: &ServeArgs, folder: &DataFolder) -> anyhow::Result<Hotkey> {
+    match &args.validator_hotkey {
+        Some(text) => ss58::decode(text).with_context(|| format!("--validator-hotkey {text}")),
+        None => folder.own_validator(),
+    }
+}
+
+fn prompts(args: &ServeArgs) -> anyhow::Result<Vec<String>> {
+    let Some(file) = &args.prompts else { return Ok(Vec::new()) };
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+}
+
+/// The address under which this machine reaches a listener on `ip`.
+fn loopback_for(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) if ip.is_unspecified() => std::net::Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    }
+}
+
+#[cfg(unix)]
+async fn stop_signal() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot listen for signals"),
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn stop_signal() -> anyhow::Result<()> {
+    tokio::signal::ctrl_c().await.context("cannot listen for signals")
+}
+
+fn summary(network: &Network, args: &ServeArgs) {
+    let certificate =
+        if network.has_own_certificate { "self-signed certificate, curl -k" } else { "given certificate" };
+    println!("sn17 {}", env!("CARGO_PKG_VERSION"));
+    println!(
+        "  listening  http://{address} and https://{address} ({certificate})",
+        address = network.address
+    );
+    println!("  validator  {}", ss58::encode(&network.app.validator()));
+    println!("  data       {}", args.data.display());
+    println!("  miners     {}", network.metagraph.display());
+    println!("  scoring    {}", network.scoring);
+    println!("  next       sn17 keys add --owner me --data {}", args.data.display());
+}

@@ -1,0 +1,137 @@
+//! The scoring process, kept alive by the process that serves.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use bytes::Bytes;
+use sn17_app::{Previews, ScoreError, Scored, Scorer, ScoringJob, ScoringPrompt};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::Mutex;
+
+use crate::worker::{AnswerHeader, HEADER_BYTES_MAX, JobHeader, Ready};
+
+/// Loading models may take so long; fetching the runtime library for the first time is part of it.
+const READY_WITHIN: Duration = Duration::from_secs(300);
+/// A job that takes longer is given up, with its process.
+const JOB_WITHIN: Duration = Duration::from_secs(180);
+/// A preview picture is at most this large.
+const PREVIEW_BYTES_MAX: u64 = 16 << 20;
+
+/// A [`Scorer`] in a process of its own, started again whenever it has ended.
+#[derive(Debug)]
+pub(crate) struct ScoringProcess {
+    models: PathBuf,
+    splats_max: usize,
+    running: Mutex<Option<Running>>,
+}
+
+#[derive(Debug)]
+struct Running {
+    /// Killed when dropped.
+    _child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl ScoringProcess {
+    /// A process for the models in this folder; it is started by [`ScoringProcess::start`] or the first job.
+    pub(crate) fn new(models: PathBuf, splats_max: usize) -> Self {
+        Self { models, splats_max, running: Mutex::new(None) }
+    }
+
+    /// Starts the process and waits until its models are loaded.
+    pub(crate) async fn start(&self) -> anyhow::Result<Ready> {
+        let (running, ready) = self.spawn().await?;
+        *self.running.lock().await = Some(running);
+        Ok(ready)
+    }
+
+    async fn spawn(&self) -> anyhow::Result<(Running, Ready)> {
+        let program = std::env::current_exe().context("cannot find this program's own file")?;
+        let mut command = Command::new(program);
+        command
+            .arg("worker")
+            .arg("--models")
+            .arg(&self.models)
+            .arg("--splats-max")
+            .arg(self.splats_max.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true);
+        let mut child = command.spawn().context("cannot start the scoring process")?;
+        let input = child.stdin.take().context("the scoring process has no input")?;
+        let output = child.stdout.take().context("the scoring process has no output")?;
+        let mut running = Running { _child: child, input, output: BufReader::new(output) };
+        let ready = tokio::time::timeout(READY_WITHIN, running.line::<Ready>()).await;
+        let ready = ready.context("the scoring process did not load its models in time")??;
+        Ok((running, ready))
+    }
+
+    async fn run(&self, job: &ScoringJob) -> anyhow::Result<Scored> {
+        let mut slot = self.running.lock().await;
+        // The process leaves the slot while it works: whatever goes wrong, or whoever drops this future, the next
+        // job finds either a sound process or none.
+        let mut running = match slot.take() {
+            Some(running) => running,
+            None => {
+                tracing::info!("starting the scoring process");
+                self.spawn().await?.0
+            }
+        };
+        let answer = tokio::time::timeout(JOB_WITHIN, running.job(job)).await;
+        let scored = answer.context("scoring took too long")??;
+        *slot = Some(running);
+        Ok(scored)
+    }
+}
+
+#[async_trait]
+impl Scorer for ScoringProcess {
+    async fn score(&self, job: ScoringJob) -> Result<Scored, ScoreError> {
+        self.run(&job).await.map_err(|error| ScoreError(format!("{error:#}")))
+    }
+}
+
+impl Running {
+    async fn job(&mut self, job: &ScoringJob) -> anyhow::Result<Scored> {
+        let (prompt, is_image): (&[u8], bool) = match &job.prompt {
+            ScoringPrompt::Text(text) => (text.as_bytes(), false),
+            ScoringPrompt::Image(bytes) => (bytes, true),
+        };
+        let header =
+            JobHeader { splat_bytes: job.splat.len() as u64, prompt_bytes: prompt.len() as u64, is_image };
+        let mut line = serde_json::to_vec(&header)?;
+        line.push(b'\n');
+        for part in [&line, job.splat.as_ref(), prompt] {
+            self.input.write_all(part).await.context("the scoring process takes no more jobs")?;
+        }
+        self.input.flush().await?;
+        match self.line::<AnswerHeader>().await? {
+            AnswerHeader::Measured { views, synthetic, front_bytes, grid_bytes } => {
+                let front = self.payload(front_bytes).await?;
+                let grid = self.payload(grid_bytes).await?;
+                Ok(Scored::Measured { views, synthetic, previews: Some(Previews { front, grid }) })
+            }
+            AnswerHeader::Invalid { reason } => Ok(Scored::Invalid { reason }),
+            AnswerHeader::Failed { reason } => anyhow::bail!("{reason}"),
+        }
+    }
+
+    async fn line<T: for<'de> serde::Deserialize<'de>>(&mut self) -> anyhow::Result<T> {
+        let mut line = Vec::new();
+        let read = (&mut self.output).take(HEADER_BYTES_MAX).read_until(b'\n', &mut line).await?;
+        anyhow::ensure!(read > 0, "the scoring process ended");
+        serde_json::from_slice(&line).context("the scoring process answered something else")
+    }
+
+    async fn payload(&mut self, bytes: u64) -> anyhow::Result<Bytes> {
+        anyhow::ensure!(bytes <= PREVIEW_BYTES_MAX, "a preview of {bytes} bytes is too large");
+        let mut payload = vec![0; usize::try_from(bytes)?];
+        self.output.read_exact(&mut payload).await.context("the scoring process ended")?;
+        Ok(Bytes::from(payload))
+    }
+}

@@ -1,0 +1,148 @@
+//! The scoring process: takes jobs on standard input, answers on standard output, ends when its input does.
+//!
+//! It runs apart from the process that serves, so that a splat that brings it down, or a model that eats the
+//! memory, costs one attempt and nothing else. A message in either direction is one line of JSON and then the
+//! payloads whose lengths it gives.
+
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use sn17_app::ScoringPrompt;
+use sn17_core::scoring::RawViews;
+use sn17_render::{FRONT_VIEW, Frame};
+use sn17_score::{Scorer, ScorerOptions};
+
+use crate::measure::{self, Measured};
+
+/// A header line is at most this long.
+pub(crate) const HEADER_BYTES_MAX: u64 = 64 << 10;
+
+#[derive(Args, Debug)]
+pub(crate) struct WorkerArgs {
+    /// Folder of the model files.
+    #[arg(long)]
+    models: PathBuf,
+    /// Most splats that are scored.
+    #[arg(long, default_value_t = 2_000_000)]
+    splats_max: usize,
+}
+
+/// What the scoring process says once, when its models are loaded.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Ready {
+    /// Whether the weights are synthetic.
+    pub(crate) synthetic: bool,
+    /// Version of the models.
+    pub(crate) model_version: String,
+}
+
+/// The header of a job; the splat follows, then the prompt.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct JobHeader {
+    /// Length of the splat in bytes.
+    pub(crate) splat_bytes: u64,
+    /// Length of the prompt in bytes.
+    pub(crate) prompt_bytes: u64,
+    /// Whether the prompt is a picture.
+    pub(crate) is_image: bool,
+}
+
+/// The header of an answer; for `Measured` the front view and the duel grid follow as PNG.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum AnswerHeader {
+    /// The figures.
+    Measured {
+        /// Raw figures of all views.
+        views: RawViews,
+        /// Whether synthetic weights made them.
+        synthetic: bool,
+        /// Length of the front view's PNG.
+        front_bytes: u64,
+        /// Length of the grid's PNG.
+        grid_bytes: u64,
+    },
+    /// The splat cannot be scored.
+    Invalid {
+        /// Why.
+        reason: String,
+    },
+    /// Something of ours went wrong.
+    Failed {
+        /// What.
+        reason: String,
+    },
+}
+
+pub(crate) fn run(args: &WorkerArgs) -> anyhow::Result<()> {
+    let mut scorer = Scorer::load(&args.models, &ScorerOptions::default())
+        .with_context(|| format!("cannot load the models in {}", args.models.display()))?;
+    let mut input = BufReader::new(std::io::stdin().lock());
+    let mut output = BufWriter::new(std::io::stdout().lock());
+    let ready = Ready { synthetic: scorer.is_synthetic(), model_version: scorer.version().to_owned() };
+    write_line(&mut output, &ready)?;
+    while let Some(header) = read_line::<JobHeader>(&mut input)? {
+        let splat = read_exactly(&mut input, header.splat_bytes)?;
+        let prompt = read_exactly(&mut input, header.prompt_bytes)?;
+        let prompt = if header.is_image {
+            ScoringPrompt::Image(Bytes::from(prompt))
+        } else {
+            ScoringPrompt::Text(String::from_utf8(prompt).context("the prompt is not UTF-8")?)
+        };
+        answer(&mut output, measure::measure(&splat, &prompt, &mut scorer, args.splats_max))?;
+    }
+    Ok(())
+}
+
+fn answer(output: &mut impl Write, measured: anyhow::Result<Measured>) -> anyhow::Result<()> {
+    match measured {
+        Ok(Measured::Views { raw, frames }) => {
+            let (front, grid) = pictures(frames)?;
+            let header = AnswerHeader::Measured {
+                views: raw.to_views(),
+                synthetic: raw.synthetic,
+                front_bytes: front.len() as u64,
+                grid_bytes: grid.len() as u64,
+            };
+            write_line(output, &header)?;
+            output.write_all(&front)?;
+            output.write_all(&grid)?;
+        }
+        Ok(Measured::Invalid(reason)) => write_line(output, &AnswerHeader::Invalid { reason })?,
+        Err(error) => write_line(output, &AnswerHeader::Failed { reason: format!("{error:#}") })?,
+    }
+    output.flush().context("cannot answer")
+}
+
+fn pictures(frames: Vec<Frame>) -> anyhow::Result<(Vec<u8>, Vec<u8>)> {
+    let front = frames.get(FRONT_VIEW).context("there is no front view")?.to_png()?;
+    let frames: [Frame; 16] = frames
+        .try_into()
+        .map_err(|frames: Vec<Frame>| anyhow::anyhow!("{} views instead of 16", frames.len()))?;
+    Ok((front, sn17_render::duel_grid(&frames).to_png()?))
+}
+
+fn write_line(output: &mut impl Write, message: &impl Serialize) -> anyhow::Result<()> {
+    serde_json::to_writer(&mut *output, message)?;
+    output.write_all(b"\n")?;
+    output.flush().context("cannot write")
+}
+
+fn read_line<T: for<'de> Deserialize<'de>>(input: &mut impl BufRead) -> anyhow::Result<Option<T>> {
+    let mut line = Vec::new();
+    let read = input.by_ref().take(HEADER_BYTES_MAX).read_until(b'\n', &mut line)?;
+    if read == 0 {
+        return Ok(None);
+    }
+    serde_json::from_slice(&line).map(Some).context("a job's header is malformed")
+}
+
+fn read_exactly(input: &mut impl Read, bytes: u64) -> anyhow::Result<Vec<u8>> {
+    let mut payload = vec![0; usize::try_from(bytes)?];
+    input.read_exact(&mut payload).context("a job broke off")?;
+    Ok(payload)
+}
