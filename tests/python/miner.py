@@ -10,7 +10,8 @@ What stands in for the notebook's parts, and why:
 * the metagraph is a stub with the two lists that the functions read, instead of one synchronised from the chain;
 * the loop runs a given number of rounds, has wallet and metagraph as arguments, and returns the answers instead of
   sleeping for the cooldown;
-* the codec: `generate` gives a splat that is compressed already, instead of a PLY for `pyspz.compress`.
+* the codec: `generate` gives a splat that is compressed already, instead of a PLY for `pyspz.compress`; so the
+  notebook's imports of `pyspz` and `open3d` are gone, and `protocol.py` stands for its `common.protocol`.
 """
 
 import base64

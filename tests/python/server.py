@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import os
+import signal
 import subprocess
 import time
 import urllib.error
@@ -9,8 +11,9 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-# The scoring process may have to fetch its runtime library first; without scoring the server is up at once.
-READY_WITHIN_SECS = 330
+READY_WITHIN_SECS = 60
+# The scoring process may have to fetch its runtime library first.
+READY_TO_SCORE_WITHIN_SECS = 330
 # The server lets open requests finish; there are none by then.
 STOP_WITHIN_SECS = 10
 ANSWER_WITHIN_SECS = 20
@@ -43,12 +46,15 @@ class Server:
         self.command = [binary, "serve", "--listen", "127.0.0.1:0", "--data", str(self.data)]
         self.command += ["--validator-hotkey", validator, "--policy", str(policy_file)]
         self.command += ["--simulate"] if simulate else []
+        self.ready_within_secs = READY_WITHIN_SECS if simulate else READY_TO_SCORE_WITHIN_SECS
 
     def __enter__(self) -> "Server":
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
+        # Raising would not do: a dendrite swallows whatever is raised while it waits for an answer.
+        signal.signal(signal.SIGTERM, lambda *_: (self.process.kill(), os._exit(1)))
         try:
             self._await_ready()
         except BaseException:
@@ -69,7 +75,7 @@ class Server:
             self.process.wait()
 
     def _await_ready(self) -> None:
-        deadline = time.monotonic() + READY_WITHIN_SECS
+        deadline = time.monotonic() + self.ready_within_secs
         running = self.data / "running.json"
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
