@@ -19,7 +19,7 @@ use sn17_core::{Hotkey, UnixMs};
 pub use clients::{AddTask, AddTaskError, NewPrompt, ResultFile, TaskStatus};
 pub use keys::{Caller, KeyError, KeyLimits, KeyRow, KeySecret, NewKey};
 pub use miners::{Admission, AssignedTask, PullAnswer};
-pub use prompts::{PromptBook, PromptImage};
+pub use prompts::{PromptBook, PromptImage, sha256};
 pub use scoring::{Attempt, Previews, ScoreError, Scored, Scorer, ScoringJob, ScoringPrompt};
 pub use submissions::{Intake, IntakeError, SubmitAnswer, TakenSubmission, Verdict};
 pub use upkeep::Upkeep;

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
-use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use sn17_core::Hotkey;
 use sn17_core::state::Prompt;
@@ -83,7 +82,7 @@ impl Default for PromptBook {
 }
 
 /// SHA-256 of some bytes.
-pub(crate) fn sha256(bytes: &Bytes) -> [u8; 32] {
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 

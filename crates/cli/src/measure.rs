@@ -12,7 +12,7 @@ pub(crate) enum Measured {
     /// The figures and the 16 views they were taken from.
     Views {
         /// Raw figures.
-        raw: RawMetrics,
+        raw: Box<RawMetrics>,
         /// The views, in order.
         frames: Vec<Frame>,
     },
@@ -44,7 +44,7 @@ pub(crate) fn measure(
             scorer.metrics(&views, PromptRef::Image { rgba: picture.as_raw(), width, height })?
         }
     };
-    Ok(Measured::Views { raw, frames })
+    Ok(Measured::Views { raw: Box::new(raw), frames })
 }
 
 /// The 16 views of a submission, or what is wrong with it.

@@ -194,6 +194,7 @@ fn report(splats: &Splats, path: &Path, bytes: u64) -> anyhow::Result<()> {
 }
 
 /// Adds to a decoder's refusal what its reader can do about it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "whatever else is wrong with a file, it is of no use")]
 fn explain(error: SplatError, path: &Path) -> anyhow::Error {
     let advice = match &error {
         SplatError::UnknownFormat { .. } => "give a .ply or .spz file",

@@ -156,7 +156,7 @@ impl Default for SubmissionRules {
             clock_skew_secs: 60,
             wait_secs: 25,
             wait_margin_secs: 3,
-            resend_secs: 120,
+            resend_secs: 900,
             resends_max: 3,
             visibility_secs: 60,
             attempts_max: 3,

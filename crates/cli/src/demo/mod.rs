@@ -21,7 +21,7 @@ use crate::miner::link::Link;
 use crate::miner::work::{self, Event};
 use crate::miner::{Generator, address};
 use crate::serve::metagraph::{MetagraphFile, NeuronEntry};
-use crate::serve::{Network, ServeArgs, runtime};
+use crate::serve::{Network, RateLimitsChoice, ServeArgs, runtime};
 use report::{Happening, Report};
 
 /// What the text task asks for.
@@ -143,8 +143,10 @@ fn serve_args(args: &DemoArgs, data: &Path) -> ServeArgs {
         policy: None,
         models: args.models.clone(),
         prompts: None,
+        prompt_images: None,
         tls_certificate: None,
         tls_key: None,
+        rate_limits: RateLimitsChoice::Original,
         no_worker: false,
         simulate: false,
     }

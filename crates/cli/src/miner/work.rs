@@ -16,13 +16,16 @@ const RETRY_FIRST: Duration = Duration::from_millis(500);
 /// At most this between two tries.
 const RETRY_MAX: Duration = Duration::from_secs(60);
 
+/// Told of everything that happens to a miner.
+pub(crate) type Observer = Arc<dyn Fn(&Link, Event<'_>) + Send + Sync>;
+
 /// How a miner works.
 #[derive(Clone)]
 pub(crate) struct Options {
     /// Stop after so many submissions.
     pub(crate) submissions_max: Option<usize>,
-    /// Told of everything that happens.
-    pub(crate) report: Arc<dyn Fn(&Link, Event<'_>) + Send + Sync>,
+    /// Told of everything that happens to it.
+    pub(crate) report: Observer,
 }
 
 /// What happens to a miner.

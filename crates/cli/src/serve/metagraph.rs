@@ -39,14 +39,14 @@ pub(crate) struct NeuronEntry {
     pub(crate) incentive: f64,
 }
 
-/// Reads and checks the file; a missing one means that nobody is registered.
-pub(crate) fn read(file: &Path) -> anyhow::Result<Vec<Neuron>> {
+/// Reads and checks the file; none if there is no such file, which says nothing about who is registered.
+pub(crate) fn read(file: &Path) -> anyhow::Result<Option<Vec<Neuron>>> {
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
     };
-    parse(&text).with_context(|| format!("{} is not a metagraph", file.display()))
+    parse(&text).map(Some).with_context(|| format!("{} is not a metagraph", file.display()))
 }
 
 fn parse(text: &str) -> anyhow::Result<Vec<Neuron>> {
@@ -77,10 +77,11 @@ pub(crate) async fn follow(file: PathBuf, app: Arc<App>) {
         }
         seen = changed;
         let applied = match read(&file) {
-            Ok(neurons) => {
+            Ok(Some(neurons)) => {
                 let count = neurons.len();
                 app.apply_roster(neurons).await.map(|()| count).map_err(anyhow::Error::from)
             }
+            Ok(None) => Err(anyhow::anyhow!("{} is gone", file.display())),
             Err(error) => Err(error),
         };
         match applied {

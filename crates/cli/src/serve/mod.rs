@@ -4,6 +4,7 @@ pub(crate) mod data;
 mod listen;
 mod loops;
 pub(crate) mod metagraph;
+mod prompt_images;
 mod scoring_process;
 mod simulate;
 
@@ -12,12 +13,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use sn17_app::ports::{Ledger, Queue};
 use sn17_app::{App, Ports, PromptBook, Scorer};
 use sn17_core::Hotkey;
 use sn17_core::policy::Policy;
-use sn17_http::{AdminKey, HttpOptions};
+use sn17_http::{AdminKey, HttpOptions, RateLimits};
 use sn17_store::{Embedded, FolderBlobs, FolderOptions, Options};
 use sn17_wire::ss58;
 use tokio::net::TcpListener;
@@ -52,6 +53,9 @@ pub(crate) struct ServeArgs {
     /// Folder of the model files; without it, synthetic ones are made.
     #[arg(long, env = "SN17_MODELS")]
     pub(crate) models: Option<PathBuf>,
+    /// Pictures for synthetic image tasks, a folder of PNG, JPEG and WebP files.
+    #[arg(long, env = "SN17_PROMPT_IMAGES", value_name = "DIR")]
+    pub(crate) prompt_images: Option<PathBuf>,
     /// Prompts for synthetic tasks, a text file with one a line; without it, a list of our own.
     #[arg(long, env = "SN17_PROMPTS")]
     pub(crate) prompts: Option<PathBuf>,
@@ -61,6 +65,9 @@ pub(crate) struct ServeArgs {
     /// TLS private key (PEM).
     #[arg(long, requires = "tls_certificate", env = "SN17_TLS_KEY")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// Requests allowed by address.
+    #[arg(long, value_enum, default_value_t, env = "SN17_RATE_LIMITS")]
+    pub(crate) rate_limits: RateLimitsChoice,
     /// Take submissions but do not score them here.
     #[arg(long, conflicts_with = "simulate")]
     pub(crate) no_worker: bool,
@@ -69,12 +76,32 @@ pub(crate) struct ServeArgs {
     pub(crate) simulate: bool,
 }
 
+/// Which limits by address are in force.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RateLimitsChoice {
+    /// The original gateway's.
+    #[default]
+    Original,
+    /// None, for measurements and behind a proxy that has its own.
+    None,
+}
+
+impl RateLimitsChoice {
+    fn limits(self) -> RateLimits {
+        match self {
+            Self::Original => RateLimits::default(),
+            Self::None => RateLimits::NONE,
+        }
+    }
+}
+
 /// A network that is up.
 #[derive(Debug)]
 pub(crate) struct Network {
     pub(crate) app: Arc<App>,
     pub(crate) address: SocketAddr,
     pub(crate) metagraph: PathBuf,
+    pub(crate) miners: usize,
     pub(crate) scoring: String,
     pub(crate) has_own_certificate: bool,
     store: Embedded,
@@ -124,13 +151,24 @@ impl Network {
         let options = Options { max_receives: policy.submissions.attempts_max, ..Options::default() };
         let (store, blobs, ports) = open_ports(&folder, store_clock.clone(), options)?;
         let validator = validator(args, &folder)?;
-        let prompts = PromptBook::new(prompts(args)?, Vec::new());
+        let images = match &args.prompt_images {
+            Some(folder) => prompt_images::load(folder, &policy.tasks, &*ports.blobs).await?,
+            None => Vec::new(),
+        };
+        let prompts = PromptBook::new(prompts(args)?, images);
         let app = App::new(ports, host::host(&clock), policy, validator, folder.key_secret()?, prompts);
         let app = Arc::new(app);
         let metagraph = args.metagraph.clone().unwrap_or_else(|| folder.metagraph());
-        app.apply_roster(metagraph::read(&metagraph)?).await?;
+        if let Some(neurons) = metagraph::read(&metagraph)? {
+            app.apply_roster(neurons).await?;
+        }
+        let miners = app.roster().await?.len();
 
-        let options = HttpOptions { admin_key: AdminKey::new(folder.admin_key()?), ..HttpOptions::default() };
+        let options = HttpOptions {
+            admin_key: AdminKey::new(folder.admin_key()?),
+            limits: args.rate_limits.limits(),
+            ..HttpOptions::default()
+        };
         let mut router = sn17_http::router(Arc::clone(&app), options);
         let (scorer, scoring): (Option<Arc<dyn Scorer>>, String) = if args.simulate {
             let script = Arc::new(simulate::Script::new(policy));
@@ -162,7 +200,18 @@ impl Network {
             tokio::spawn(loops::sweeps(Arc::clone(&app), store.clone(), blobs)),
             tokio::spawn(metagraph::follow(metagraph.clone(), Arc::clone(&app))),
         ];
-        Ok(Self { app, address, metagraph, scoring, has_own_certificate, store, stop, draining, background })
+        Ok(Self {
+            app,
+            address,
+            metagraph,
+            miners,
+            scoring,
+            has_own_certificate,
+            store,
+            stop,
+            draining,
+            background,
+        })
     }
 
     async fn run_until_told(self) -> anyhow::Result<()> {
@@ -257,7 +306,7 @@ fn loopback_for(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(ip) if ip.is_unspecified() => std::net::Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
+        IpAddr::V4(_) | IpAddr::V6(_) => ip,
     }
 }
 
@@ -287,7 +336,7 @@ fn summary(network: &Network, args: &ServeArgs) {
     );
     println!("  validator  {}", ss58::encode(&network.app.validator()));
     println!("  data       {}", args.data.display());
-    println!("  miners     {}", network.metagraph.display());
+    println!("  miners     {} registered, see {}", network.miners, network.metagraph.display());
     println!("  scoring    {}", network.scoring);
     println!("  next       sn17 keys add --owner me --data {}", args.data.display());
 }
