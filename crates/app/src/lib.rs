@@ -11,6 +11,7 @@ mod submissions;
 mod upkeep;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use sn17_core::ledger::DecisionId;
 use sn17_core::policy::Policy;
@@ -70,6 +71,7 @@ pub struct App {
     keys: keys::KeyCache,
     prompts: PromptBook,
     uploads: submissions::UploadGuards,
+    pace_ms: AtomicU64,
 }
 
 impl App {
@@ -90,6 +92,7 @@ impl App {
             keys: keys::KeyCache::new(key_secret),
             prompts,
             uploads: submissions::UploadGuards::default(),
+            pace_ms: AtomicU64::new(0),
         }
     }
 

@@ -230,6 +230,9 @@ pub trait Queue: Send + Sync {
     /// Removes a delivered message. `NotFound` when the delivery is no longer this consumer's.
     async fn ack(&self, receipt: &Receipt) -> PortResult<()>;
 
+    /// How many messages wait in a queue, delivered or not; a hint that may be a moment old.
+    async fn backlog(&self, queue: QueueName) -> PortResult<u64>;
+
     /// The dead letters of a queue, oldest first.
     async fn dead_letters(&self, queue: QueueName, max: usize) -> PortResult<Vec<Effect>>;
 

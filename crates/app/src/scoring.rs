@@ -1,5 +1,7 @@
 //! From a queued submission to its verdict.
 
+use std::sync::atomic::Ordering;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use sn17_core::ledger::{Effect, LoadSpec};
@@ -102,7 +104,10 @@ impl App {
             ScoringPrompt::Text(_) => PromptKind::Text,
             ScoringPrompt::Image(_) => PromptKind::Image,
         };
-        let finding = match scorer.score(job).await {
+        let started = self.now();
+        let scored = scorer.score(job).await;
+        self.note_pace(self.now().ms_since(started));
+        let finding = match scored {
             Ok(Scored::Measured { views, synthetic, previews }) => {
                 self.keep_previews(task, hotkey, previews).await?;
                 let metrics = Metrics::from_views(&views, kind, &self.policy.metrics);
@@ -162,6 +167,18 @@ impl App {
             }
             (Err(error), _) | (_, Err(error)) => Err(error),
         }
+    }
+
+    /// How long scoring one submission has lately taken in this process, in milliseconds; 0 before the first.
+    pub(crate) fn pace_ms(&self) -> u64 {
+        self.pace_ms.load(Ordering::Relaxed)
+    }
+
+    /// A moving average of weight 1/4. Two workers that note at once may lose one figure, which does no harm.
+    fn note_pace(&self, took_ms: u64) {
+        let pace_ms = self.pace_ms();
+        let average_ms = if pace_ms == 0 { took_ms } else { (3 * pace_ms + took_ms) / 4 };
+        self.pace_ms.store(average_ms, Ordering::Relaxed);
     }
 
     async fn keep_previews(

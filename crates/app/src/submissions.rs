@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use futures_util::lock::{Mutex as AsyncMutex, OwnedMutexGuard};
 use sha2::{Digest, Sha256};
-use sn17_core::ledger::LoadSpec;
+use sn17_core::ledger::{LoadSpec, QueueName};
 use sn17_core::miner::Figures;
 use sn17_core::state::{Item, Key, Submission, SubmissionState};
 use sn17_core::submit::{self, Payload, Submit, SubmitReply};
@@ -375,8 +375,8 @@ impl TakenSubmission<'_> {
         })
     }
 
-    /// Waits until the submission is settled, or as long as it makes sense: until the policy's limit, and never so
-    /// long that the miner has hung up.
+    /// Waits until the submission is settled, or as long as it makes sense: until the policy's limit, never so long
+    /// that the miner has hung up, and not at all when the backlog makes it hopeless.
     async fn wait(&self, task: TaskId, mut submission: Submission, mut rev: u64) -> PortResult<Submission> {
         let rules = &self.app.policy.submissions;
         let key = Key::Submission(task, self.caller.hotkey());
@@ -389,6 +389,10 @@ impl TakenSubmission<'_> {
         let sender_leaves =
             self.caller.nonce_time().plus_ms(timeout_ms.saturating_sub(rules.wait_margin_secs * 1000));
         let until = self.arrived.plus_secs(rules.wait_secs).min(sender_leaves);
+        let ahead = self.app.ports.queue.backlog(QueueName::Scoring).await?;
+        if submit::is_wait_hopeless(ahead, self.app.pace_ms(), until.ms_since(self.app.now())) {
+            return Ok(submission);
+        }
         while matches!(submission.state, SubmissionState::Submitted { .. }) {
             let Some(newer) = self.app.ports.ledger.watch(&key, rev, until).await? else {
                 break;

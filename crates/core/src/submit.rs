@@ -131,6 +131,12 @@ pub fn decide(view: &View, submit: &Submit, now: UnixMs, policy: &Policy) -> Ste
     }
 }
 
+/// Whether a verdict cannot be expected within `left_ms`: so many submissions are ahead, and each has lately taken
+/// `pace_ms`. Nothing is hopeless before the pace is known (0).
+pub const fn is_wait_hopeless(ahead: u64, pace_ms: u64, left_ms: u64) -> bool {
+    ahead.saturating_mul(pace_ms) > left_ms
+}
+
 /// SB-1: the same payload joins what it began, another one has no effect.
 fn repeat(submit: &Submit, earlier: &Submission, rev: u64) -> SubmitReply {
     let is_same = match &submit.payload {

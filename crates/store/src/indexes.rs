@@ -107,6 +107,11 @@ impl Indexes {
         entries.take_while(|(at, _)| *at <= now).take(max).copied().collect()
     }
 
+    /// How many messages a queue holds, visible or not.
+    pub(crate) fn messages_len(&self, queue: QueueName) -> usize {
+        self.messages(queue).len()
+    }
+
     /// When the first message of a queue is to be delivered.
     pub(crate) fn next_visible(&self, queue: QueueName) -> Option<UnixMs> {
         self.messages(queue).first().map(|&(visible_at, _)| visible_at)

@@ -63,6 +63,12 @@ impl Queue for Embedded {
         self.run(move |batch| messages::ack(batch, &receipt)).await
     }
 
+    async fn backlog(&self, queue: QueueName) -> PortResult<u64> {
+        let shared = self.shared();
+        shared.pulse.check()?;
+        Ok(shared.indexes().messages_len(queue) as u64)
+    }
+
     async fn dead_letters(&self, queue: QueueName, max: usize) -> PortResult<Vec<Effect>> {
         let shared = self.shared();
         shared.pulse.check()?;

@@ -86,6 +86,7 @@ struct Run {
 impl Run {
     fn new() -> Self {
         let mut world = World::with(|policy| {
+            policy.submissions.resend_secs = 120;
             policy.miners = MinerRules {
                 cooldown_secs: 10,
                 throttle_secs: 5,

@@ -201,7 +201,7 @@ fn rw_1_ten_hourly_results_earn_four_ratings_at_most() {
 
 #[test]
 fn an_overdue_verdict_is_asked_for_again_and_then_given_up() {
-    let mut world = World::new();
+    let mut world = World::with(|policy| policy.submissions.resend_secs = 120);
     let alice = world.weak_miner();
     let task = world.take(&alice);
     world.submit(&alice, task);
@@ -227,7 +227,7 @@ fn an_overdue_verdict_is_asked_for_again_and_then_given_up() {
 
 #[test]
 fn sb_1_a_verdict_between_two_requests_for_it_counts_once() {
-    let mut world = World::new();
+    let mut world = World::with(|policy| policy.submissions.resend_secs = 120);
     let alice = world.weak_miner();
     let task = world.take(&alice);
     world.submit(&alice, task);

@@ -324,3 +324,20 @@ fn a_pass_on_an_organic_task_ends_the_miners_part() {
     world.rest(&alice);
     assert!(matches!(world.pull(&alice), PullReply::Task { id, .. } if id != task));
 }
+
+#[test]
+fn a_wait_is_hopeless_only_behind_more_than_fits() {
+    for (ahead, pace_ms, left_ms, hopeless) in [
+        (1, 0, 0, false),
+        (5, 2_000, 10_000, false),
+        (6, 2_000, 10_000, true),
+        (1, 1, 0, true),
+        (u64::MAX, 9, 9, true),
+    ] {
+        assert_eq!(
+            submit::is_wait_hopeless(ahead, pace_ms, left_ms),
+            hopeless,
+            "{ahead} ahead, {pace_ms} ms each"
+        );
+    }
+}

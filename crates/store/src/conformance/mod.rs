@@ -180,7 +180,7 @@ macro_rules! ledger_conformance {
 macro_rules! queue_conformance {
     ($make:expr) => {
         $crate::conformance_tests! { $make, queue:
-            messages_arrive_in_their_queue, delayed_messages_wait, received_messages_are_hidden,
+            messages_arrive_in_their_queue, the_backlog_counts_every_message, delayed_messages_wait, received_messages_are_hidden,
             extending_hides_for_longer, extending_by_zero_shows_at_once, acknowledged_messages_are_gone,
             a_delivery_lost_to_another_is_not_found, poison_becomes_a_dead_letter,
             redriven_messages_start_afresh, receivers_wait_for_a_message, receivers_give_up_in_time,

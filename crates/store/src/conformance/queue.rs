@@ -40,6 +40,18 @@ pub async fn messages_arrive_in_their_queue(harness: &mut impl Harness) {
     assert_eq!((received.effect, received.receive_count), (timer, 1));
 }
 
+/// The backlog of a queue counts waiting, delayed and delivered messages, and no other queue's.
+pub async fn the_backlog_counts_every_message(harness: &mut impl Harness) {
+    let queue = harness.queue();
+    send(&*queue, score_effect(1)).await;
+    queue.send(score_effect(2), Some(harness.now().plus_secs(20))).await.expect("the queue takes it");
+    let received = receive_one(&*queue, QueueName::Scoring, 30).await;
+    assert_eq!(queue.backlog(QueueName::Scoring).await.expect("a count"), 2);
+    assert_eq!(queue.backlog(QueueName::Timers).await.expect("a count"), 0);
+    queue.ack(&received.receipt).await.expect("the delivery is ours");
+    assert_eq!(queue.backlog(QueueName::Scoring).await.expect("a count"), 1);
+}
+
 /// A delayed message is not delivered before its time.
 pub async fn delayed_messages_wait(harness: &mut impl Harness) {
     let queue = harness.queue();
