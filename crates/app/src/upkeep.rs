@@ -1,6 +1,6 @@
 //! What happens without being asked for: timers, repairs, the roster.
 
-use sn17_core::ledger::{Effect, LoadSpec};
+use sn17_core::ledger::{Effect, LoadSpec, QueueName};
 use sn17_core::state::{Key, Neuron, Roster};
 use sn17_core::{Hotkey, TaskId, miner, settle, task};
 
@@ -86,6 +86,28 @@ impl App {
     pub async fn roster(&self) -> PortResult<Vec<Neuron>> {
         let view = self.ports.ledger.read(self.now(), LoadSpec::keys([Key::Roster])).await?;
         Ok(view.roster().map(|(_, roster)| roster.neurons.clone()).unwrap_or_default())
+    }
+
+    /// The submissions whose scoring failed so often that they were given up, oldest first, at most `max`.
+    ///
+    /// # Errors
+    /// Those of the queue.
+    pub async fn dead_letters(&self, max: usize) -> PortResult<Vec<(TaskId, Hotkey)>> {
+        let letters = self.ports.queue.dead_letters(QueueName::Scoring, max).await?;
+        let submission = |effect: Effect| match effect {
+            Effect::Score { task, hotkey } => Some((task, hotkey)),
+            Effect::Timer { .. } => None,
+        };
+        Ok(letters.into_iter().filter_map(submission).collect())
+    }
+
+    /// Sends every dead letter to scoring again; answers how many. What was settled in the meantime stays as it is,
+    /// so nothing is paid twice (SB-1).
+    ///
+    /// # Errors
+    /// Those of the queue.
+    pub async fn redrive(&self) -> PortResult<usize> {
+        self.ports.queue.redrive(QueueName::Scoring).await
     }
 
     async fn finalise(&self, id: TaskId) -> PortResult<()> {

@@ -6,6 +6,7 @@
     reason = "a command-line program speaks on its terminal"
 )]
 
+mod admin;
 mod demo;
 mod host;
 mod keys;
@@ -42,6 +43,8 @@ enum Command {
     Miner(miner::MinerArgs),
     /// Manage the API keys of a network on this machine.
     Keys(keys::KeysArgs),
+    /// Look after a network on this machine.
+    Admin(admin::AdminArgs),
     /// Draw a splat as a PNG.
     Render(render::RenderArgs),
     /// Score a splat as the network does.
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Miner(args) => miner::run(&args),
         Command::Keys(args) => keys::run(&args),
+        Command::Admin(args) => admin::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Score(args) => score::run(&args),
         Command::Spz(args) => spz::run(&args),

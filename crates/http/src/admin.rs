@@ -1,4 +1,4 @@
-//! API keys, for whoever has the admin key.
+//! API keys and dead letters, for whoever has the admin key.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use axum::http::{HeaderName, StatusCode};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use sn17_app::KeyLimits;
+use sn17_wire::ss58;
 
 use crate::client::json;
 use crate::limiter::Rule;
@@ -21,6 +22,8 @@ const BODY_BYTES_MAX: u64 = 4 << 10;
 const OWNER_CHARS_MAX: usize = 128;
 /// Characters of a key that make a prefix.
 const PREFIX_CHARS: usize = 8;
+/// Dead letters shown at once.
+const DEAD_LETTERS_MAX: usize = 1_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,6 +52,17 @@ struct KeyReply {
 #[derive(Serialize)]
 struct RevokedReply {
     revoked: usize,
+}
+
+#[derive(Serialize)]
+struct DeadLetterReply {
+    task: String,
+    hotkey: String,
+}
+
+#[derive(Serialize)]
+struct RedrivenReply {
+    redriven: usize,
 }
 
 /// `POST /admin/keys`: makes a key; its text is in this answer and nowhere else.
@@ -99,6 +113,31 @@ pub(crate) async fn revoke(
         0 => Err(Refusal::not_found("unknown_key", "no key begins so")),
         revoked => Ok(json(&RevokedReply { revoked })),
     }
+}
+
+/// `GET /admin/dead-letters`: submissions whose scoring was given up, oldest first.
+pub(crate) async fn dead_letters(
+    State(server): State<Arc<Server>>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let (parts, _) = request.into_parts();
+    server.check_admin(&parts)?;
+    let letters = server.app.dead_letters(DEAD_LETTERS_MAX).await?;
+    let letters: Vec<DeadLetterReply> = letters
+        .into_iter()
+        .map(|(task, hotkey)| DeadLetterReply { task: task.to_string(), hotkey: ss58::encode(&hotkey) })
+        .collect();
+    Ok(json(&letters))
+}
+
+/// `POST /admin/dead-letters/redrive`: sends them all to scoring again.
+pub(crate) async fn redrive(
+    State(server): State<Arc<Server>>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let (parts, _) = request.into_parts();
+    server.check_admin(&parts)?;
+    Ok(json(&RedrivenReply { redriven: server.app.redrive().await? }))
 }
 
 impl Server {

@@ -77,7 +77,9 @@ pub fn router(app: Arc<App>, options: HttpOptions) -> Router {
     if server.options.admin_key.is_some() {
         router = router
             .route(route::ADMIN_KEYS, get(admin::list).post(admin::add))
-            .route(route::ADMIN_KEY, delete(admin::revoke));
+            .route(route::ADMIN_KEY, delete(admin::revoke))
+            .route(route::DEAD_LETTERS, get(admin::dead_letters))
+            .route(route::REDRIVE, post(admin::redrive));
     }
     router
         .fallback(unknown_path)

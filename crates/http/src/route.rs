@@ -14,6 +14,8 @@ pub(crate) const READYZ: &str = "/readyz";
 pub(crate) const METRICS: &str = "/metrics";
 pub(crate) const ADMIN_KEYS: &str = "/admin/keys";
 pub(crate) const ADMIN_KEY: &str = "/admin/keys/{prefix}";
+pub(crate) const DEAD_LETTERS: &str = "/admin/dead-letters";
+pub(crate) const REDRIVE: &str = "/admin/dead-letters/redrive";
 
 /// Characters of an unknown synapse's name that are repeated.
 const NAME_CHARS_MAX: usize = 64;
@@ -56,6 +58,9 @@ impl Route {
         }
         if path.starts_with(ADMIN_KEYS) {
             return Self { label: ADMIN_KEYS, surface: Surface::Operator };
+        }
+        if path.starts_with(DEAD_LETTERS) {
+            return Self { label: DEAD_LETTERS, surface: Surface::Operator };
         }
         let surface = if is_synapse(path) { Surface::Miner } else { Surface::Client };
         Self { label: "unknown", surface }

@@ -3,6 +3,9 @@
 use axum::body::Body;
 use axum::http::Request;
 use serde_json::json;
+use sn17_app::ports::Queue as _;
+use sn17_app::{Attempt, ScoreError, Scored, Scorer, ScoringJob};
+use sn17_core::ledger::QueueName;
 use sn17_core::policy::Policy;
 use sn17_http::HttpOptions;
 
@@ -75,13 +78,65 @@ async fn keys_are_made_listed_and_revoked() {
     assert_eq!(refused.text(), "Unauthorized request: Invalid API key");
 }
 
+/// A scorer that never gets anywhere, as one that a splat brings down each time.
+struct Broken;
+
+#[async_trait::async_trait]
+impl Scorer for Broken {
+    async fn score(&self, _: ScoringJob) -> Result<Scored, ScoreError> {
+        Err(ScoreError("the scoring process ended".into()))
+    }
+}
+
+#[tokio::test]
+async fn sb_1_a_dead_letter_is_settled_as_ours_and_its_redrive_pays_nobody() {
+    let world = world().await;
+    let (task, prompt) = world.pull(&miner(1)).await;
+    let submit = world.send_synapse(world.submit_request(&miner(1), &task, &prompt, b"a splat"));
+    let poison = async {
+        let mut attempts = Vec::new();
+        loop {
+            let deliveries = world.store.receive(QueueName::Scoring, 1, 60, 0).await.unwrap();
+            let Some(delivery) = deliveries.first() else {
+                if attempts.is_empty() {
+                    tokio::task::yield_now().await;
+                    continue;
+                }
+                return attempts;
+            };
+            attempts.push(world.app.attempt(delivery, &Broken).await.unwrap());
+            world.store.extend(&delivery.receipt, 0).await.unwrap();
+        }
+    };
+    let (answer, attempts) = tokio::join!(submit, poison);
+    assert_eq!(attempts, [Attempt::Retry, Attempt::Retry, Attempt::GivenUp, Attempt::Done]);
+    let feedback = &answer.json()["feedback"];
+    assert_eq!(feedback["validation_failed"], false, "SB-4: a failure of ours is not the miner's");
+    let cooldown_until = answer.json()["cooldown_until"].as_u64().unwrap();
+    assert_eq!(cooldown_until, world.app.now().secs() + 300, "SB-4: the plain cooldown");
+
+    let letters = admin(&world, "GET", "/admin/dead-letters", ADMIN_KEY, "").await;
+    let hotkey = sn17_wire::ss58::encode(&miner(1).hotkey());
+    assert_eq!(letters.json(), json!([{ "task": task, "hotkey": hotkey }]));
+    let redriven = admin(&world, "POST", "/admin/dead-letters/redrive", ADMIN_KEY, "").await;
+    assert_eq!(redriven.json(), json!({ "redriven": 1 }));
+    let delivery = world.store.receive(QueueName::Scoring, 1, 60, 0).await.unwrap().remove(0);
+    assert_eq!(world.app.attempt(&delivery, &Broken).await.unwrap(), Attempt::Done);
+    let figures = world.app.figures(miner(1).hotkey()).await.unwrap().unwrap();
+    assert_eq!((figures.accepted, figures.cooldown_until), (0, cooldown_until));
+}
+
 #[tokio::test]
 async fn the_admin_routes_are_locked() {
     let world = world().await;
     let text = json!({ "message": "wrong or missing admin key" });
-    for (method, path) in
-        [("GET", "/admin/keys"), ("POST", "/admin/keys"), ("DELETE", "/admin/keys/12345678")]
-    {
+    for (method, path) in [
+        ("GET", "/admin/keys"),
+        ("POST", "/admin/keys"),
+        ("DELETE", "/admin/keys/12345678"),
+        ("GET", "/admin/dead-letters"),
+        ("POST", "/admin/dead-letters/redrive"),
+    ] {
         for key in ["", "wrong", "an admin key of the testt"] {
             let answer = admin(&world, method, path, key, "{\"owner\":\"eve\"}").await;
             assert_eq!((answer.status, answer.json()), (401, text.clone()), "{method} {key}");

@@ -29,7 +29,7 @@ pub(crate) struct World {
     pub(crate) app: Arc<App>,
     pub(crate) router: Router,
     pub(crate) key: String,
-    store: Embedded,
+    pub(crate) store: Embedded,
     now: Arc<AtomicU64>,
     nonces: AtomicU64,
 }

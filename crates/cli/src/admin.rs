@@ -1,0 +1,189 @@
+//! The operator's side of a network on this machine, and `sn17 admin`: through the server that runs over the data
+//! folder, or straight in its store when none does.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use serde::Deserialize;
+use sn17_app::{App, KeyLimits, KeyRow};
+use sn17_wire::ss58;
+
+use crate::serve::data::DataFolder;
+use crate::serve::{self, runtime};
+
+/// A server on this machine answers within this.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// Dead letters shown at once.
+const DEAD_LETTERS_MAX: usize = 1_000;
+
+#[derive(Args, Debug)]
+pub(crate) struct AdminArgs {
+    /// The network's data folder.
+    #[arg(long, default_value = "data", env = "SN17_DATA", global = true)]
+    data: PathBuf,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List the submissions whose scoring failed so often that they were given up.
+    DeadLetters,
+    /// Send them all to scoring again; what has been settled stays as it is.
+    Redrive,
+}
+
+pub(crate) fn run(args: &AdminArgs) -> anyhow::Result<()> {
+    runtime()?.block_on(async {
+        let admin = Admin::open(&DataFolder::open(&args.data)?).await?;
+        match args.action {
+            Action::DeadLetters => {
+                println!("{:<36}  MINER", "TASK");
+                for letter in admin.dead_letters().await? {
+                    println!("{}  {}", letter.task, letter.hotkey);
+                }
+            }
+            Action::Redrive => println!("redriven {}", admin.redrive().await?),
+        }
+        Ok(())
+    })
+}
+
+/// An API key as the admin routes list it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ListedKey {
+    pub(crate) prefix: String,
+    pub(crate) owner: String,
+    pub(crate) hourly: Option<u32>,
+    pub(crate) daily: Option<u32>,
+}
+
+/// A submission that was given up.
+#[derive(Debug, Deserialize)]
+pub(crate) struct DeadLetter {
+    task: String,
+    hotkey: String,
+}
+
+#[derive(Deserialize)]
+struct Made {
+    key: String,
+}
+
+#[derive(Deserialize)]
+struct Revoked {
+    revoked: usize,
+}
+
+#[derive(Deserialize)]
+struct Redriven {
+    redriven: usize,
+}
+
+/// The way to a network's administration.
+pub(crate) enum Admin {
+    /// A server runs over the data folder.
+    Server(Server),
+    /// None does: its store is free.
+    Store(Box<App>),
+}
+
+/// The admin routes of a running server.
+pub(crate) struct Server {
+    client: reqwest::Client,
+    base: String,
+    admin_key: String,
+}
+
+impl Admin {
+    pub(crate) async fn open(folder: &DataFolder) -> anyhow::Result<Self> {
+        let client = reqwest::Client::builder().timeout(ANSWER_WITHIN).build()?;
+        if let Some(running) = folder.running()
+            && client.get(format!("{}/healthz", running.url)).send().await.is_ok()
+        {
+            let base = format!("{}/admin", running.url);
+            return Ok(Self::Server(Server { client, base, admin_key: folder.admin_key()? }));
+        }
+        serve::app_over(folder).map(|app| Self::Store(Box::new(app)))
+    }
+
+    pub(crate) async fn add_key(&self, owner: &str, limits: KeyLimits) -> anyhow::Result<String> {
+        match self {
+            Self::Store(app) => Ok(app.add_key(owner, limits).await?.text),
+            Self::Server(server) => {
+                let KeyLimits { hourly, daily } = limits;
+                let body = serde_json::json!({ "owner": owner, "hourly": hourly, "daily": daily });
+                let request = server.client.post(server.url("keys")).json(&body);
+                Ok(server.send::<Made>(request).await?.key)
+            }
+        }
+    }
+
+    pub(crate) async fn keys(&self) -> anyhow::Result<Vec<ListedKey>> {
+        match self {
+            Self::Server(server) => server.send(server.client.get(server.url("keys"))).await,
+            Self::Store(app) => Ok(app.keys().await?.into_iter().map(ListedKey::from).collect()),
+        }
+    }
+
+    pub(crate) async fn revoke_keys(&self, prefix: &str) -> anyhow::Result<usize> {
+        match self {
+            Self::Store(app) => Ok(app.revoke_keys(prefix).await?),
+            Self::Server(server) => {
+                let request = server.client.delete(server.url(&format!("keys/{prefix}")));
+                Ok(server.send::<Revoked>(request).await?.revoked)
+            }
+        }
+    }
+
+    async fn dead_letters(&self) -> anyhow::Result<Vec<DeadLetter>> {
+        match self {
+            Self::Server(server) => server.send(server.client.get(server.url("dead-letters"))).await,
+            Self::Store(app) => {
+                let letters = app.dead_letters(DEAD_LETTERS_MAX).await?;
+                let letter = |(task, hotkey): (sn17_core::TaskId, _)| DeadLetter {
+                    task: task.to_string(),
+                    hotkey: ss58::encode(&hotkey),
+                };
+                Ok(letters.into_iter().map(letter).collect())
+            }
+        }
+    }
+
+    async fn redrive(&self) -> anyhow::Result<usize> {
+        match self {
+            Self::Store(app) => Ok(app.redrive().await?),
+            Self::Server(server) => {
+                let request = server.client.post(server.url("dead-letters/redrive"));
+                Ok(server.send::<Redriven>(request).await?.redriven)
+            }
+        }
+    }
+}
+
+impl Server {
+    fn url(&self, path: &str) -> String {
+        format!("{}/{path}", self.base)
+    }
+
+    async fn send<T: for<'de> Deserialize<'de>>(
+        &self,
+        request: reqwest::RequestBuilder,
+    ) -> anyhow::Result<T> {
+        let response = request.header("x-admin-key", &self.admin_key).send().await?;
+        let status = response.status();
+        let body = response.bytes().await?;
+        let words = || format!("the server answered {status}: {}", String::from_utf8_lossy(&body));
+        anyhow::ensure!(status.is_success(), words());
+        serde_json::from_slice(&body).context("the server answered something else")
+    }
+}
+
+impl From<KeyRow> for ListedKey {
+    fn from(row: KeyRow) -> Self {
+        let key = row.key;
+        Self { prefix: key.prefix, owner: key.owner, hourly: key.hourly, daily: key.daily }
+    }
+}
