@@ -10,9 +10,12 @@ use anyhow::Context;
 use crate::workspace::Workspace;
 
 /// Runs the measurements of `tests/bench` in a release build.
-pub(crate) fn bench(workspace: &Workspace, names: &[String]) -> anyhow::Result<bool> {
+pub(crate) fn bench(workspace: &Workspace, full: bool, names: &[String]) -> anyhow::Result<bool> {
     let mut command = workspace.cargo(&["run", "--release", "--quiet", "--package", "sn17-bench", "--"]);
     command.arg("--report").arg(workspace.keep().join("report/bench.json")).args(names);
+    if full {
+        command.arg("--full");
+    }
     give_fixtures(workspace, &mut command);
     succeed(&mut command)
 }

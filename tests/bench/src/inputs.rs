@@ -35,3 +35,17 @@ pub(crate) fn made(count: usize) -> Splats {
     }
     splats
 }
+
+/// Bytes that do not compress, always the same (splitmix64).
+pub(crate) fn noise(count: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(count + 8);
+    let mut state = 0_u64;
+    while bytes.len() < count {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bytes.extend_from_slice(&(mixed ^ mixed >> 31).to_le_bytes());
+    }
+    bytes.truncate(count);
+    bytes
+}

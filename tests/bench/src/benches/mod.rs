@@ -1,9 +1,24 @@
 //! The measurements, one file each.
 
+mod add_task;
+mod get_result;
+mod get_status;
+mod many_tasks;
+mod pull;
 mod render_cpu;
 mod spz_decode;
+mod submit;
 
 use crate::contest::Benchmark;
 
 /// Every measurement, in the order in which they are made.
-pub(crate) const BENCHMARKS: [Benchmark; 2] = [spz_decode::BENCHMARK, render_cpu::BENCHMARK];
+pub(crate) const BENCHMARKS: [Benchmark; 8] = [
+    spz_decode::BENCHMARK,
+    render_cpu::BENCHMARK,
+    pull::BENCHMARK,
+    get_status::BENCHMARK,
+    add_task::BENCHMARK,
+    get_result::BENCHMARK,
+    submit::BENCHMARK,
+    many_tasks::BENCHMARK,
+];
