@@ -184,12 +184,43 @@ impl Default for NonceRules {
     }
 }
 
+/// No time of the game is longer: a year of seconds, so that sums of times stay far from overflow.
+const SECS_MAX: u64 = 365 * 24 * 3600;
+
 /// A policy that makes no sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("policy: {0}")]
 pub struct PolicyError(&'static str);
 
 impl Policy {
+    /// Every time of the game, in seconds.
+    const fn times_secs(&self) -> [u64; 21] {
+        let Self { miners, tasks, submissions, rewards, nonces, .. } = self;
+        [
+            miners.cooldown_secs,
+            miners.throttle_secs,
+            miners.penalty_secs,
+            miners.violation_penalty_secs,
+            miners.violation_interval_ms / 1000,
+            miners.unregistered_secs,
+            tasks.assignable_secs,
+            tasks.first_result_secs,
+            tasks.deadline_secs,
+            tasks.lifetime_secs,
+            tasks.retry_after_secs,
+            submissions.clock_skew_secs,
+            submissions.wait_secs,
+            submissions.wait_margin_secs,
+            submissions.resend_secs,
+            submissions.visibility_secs as u64,
+            submissions.lifetime_secs,
+            rewards.window_secs,
+            nonces.age_secs,
+            nonces.timeout_secs_max,
+            nonces.future_secs,
+        ]
+    }
+
     /// Checks that the numbers fit together.
     ///
     /// # Errors
@@ -219,6 +250,8 @@ impl Policy {
                 "submissions.lifetime_secs is shorter than a task can be read (BL-1)",
             ),
             (rewards.results_max >= 1, "rewards.results_max is zero"),
+            ((0.0..=1.0).contains(&rewards.average_alpha), "rewards.average_alpha is not within 0 and 1"),
+            (self.times_secs().iter().all(|secs| *secs <= SECS_MAX), "a time is longer than a year"),
         ];
         match rules.iter().find(|(holds, _)| !holds) {
             Some((_, broken)) => Err(PolicyError(broken)),

@@ -81,7 +81,7 @@ pub fn decide(view: &View, pull: &Pull, now: UnixMs, policy: &Policy) -> Step<Pu
     let candidates = candidates(view, session.strong);
     let horizon = horizon(view);
     let cursor = cursor_behind(&candidates, &pull.hotkey, horizon, now).or(session.cursor);
-    let pages = next_pages(view, session);
+    let pages = next_pages(view, session, too_old(now, policy));
     // TK-2: an older task may stand on a page that has not been seen yet.
     let is_oldest = |position: OpenPosition| pages.is_empty() || is_within(position, horizon);
     let found = candidates
@@ -153,15 +153,22 @@ fn candidates(view: &View, strong: bool) -> Vec<Candidate<'_>> {
     positions.into_iter().filter_map(with_task).collect()
 }
 
-/// The pages to look at next: the first ones behind the cursor, then what follows full ones, a bounded number of
-/// rounds.
-fn next_pages(view: &View, session: &Session) -> Vec<OpenPage> {
+/// The place before which tasks are too old to be handed out, however many of them still wait for their deadline.
+fn too_old(now: UnixMs, policy: &Policy) -> OpenPosition {
+    let oldest_ms = now.0.saturating_sub(policy.tasks.assignable_secs.saturating_mul(1000));
+    OpenPosition { created: UnixMs(oldest_ms), task: TaskId(0) }
+}
+
+/// The pages to look at next: the first ones behind the cursor and `floor`, then what follows full ones, a bounded
+/// number of rounds.
+fn next_pages(view: &View, session: &Session, floor: OpenPosition) -> Vec<OpenPage> {
     let queues: &[OpenQueue] =
         if session.strong { &[OpenQueue::Anyone, OpenQueue::StrongOnly] } else { &[OpenQueue::Anyone] };
     let next = |queue: &OpenQueue| {
         let mut seen = view.pages().iter().filter(|(page, _)| page.queue == *queue);
         let Some((page, positions)) = seen.next_back() else {
-            return Some(OpenPage { queue: *queue, after: session.cursor, limit: PAGE });
+            let after = session.cursor.map_or(floor, |cursor| cursor.max(floor));
+            return Some(OpenPage { queue: *queue, after: Some(after), limit: PAGE });
         };
         let rounds = 1 + seen.count();
         let is_full = positions.len() >= page.limit;

@@ -195,7 +195,8 @@ pub fn finalise(view: &View, id: TaskId, now: UnixMs, policy: &Policy) -> Step<(
     Step::Commit { writes: alloc::vec![ended(id, stored, over, now, policy)], reply: () }
 }
 
+/// BL-1: the task expires by when it was due, not by when that was noted, so never after its results' blobs.
 fn ended(id: TaskId, stored: &Stored, task: Task, now: UnixMs, policy: &Policy) -> Write {
-    let expires = now.plus_secs(policy.tasks.lifetime_secs);
+    let expires = now.min(task.due()).plus_secs(policy.tasks.lifetime_secs);
     Write::replace(Key::Task(id), stored, Item::Task(task)).expiring(expires)
 }

@@ -31,6 +31,9 @@ fn each_rule_is_checked() {
     check_broken(|policy| policy.submissions.lifetime_secs = 86_999, "BL-1");
     check_broken(|policy| policy.tasks.lifetime_secs = u64::MAX, "BL-1");
     check_broken(|policy| policy.rewards.results_max = 0, "results_max");
+    check_broken(|policy| policy.rewards.average_alpha = 1.1, "average_alpha");
+    check_broken(|policy| policy.submissions.wait_margin_secs = u64::MAX, "longer than a year");
+    check_broken(|policy| policy.nonces.age_secs = 31_536_001, "longer than a year");
 }
 
 #[test]
@@ -46,6 +49,8 @@ fn each_rule_holds_at_its_edge() {
     policy.submissions.visibility_secs = 1;
     policy.submissions.lifetime_secs = policy.tasks.lifetime_secs + policy.tasks.deadline_secs;
     policy.rewards.results_max = 1;
+    policy.rewards.average_alpha = 0.0;
+    policy.nonces.age_secs = 31_536_000;
     assert_eq!(policy.validate(), Ok(()));
 }
 

@@ -2,7 +2,7 @@
 
 use sn17_core::Hotkey;
 use sn17_core::index::open_entry;
-use sn17_core::state::{Item, Standing, TaskResult, TaskState};
+use sn17_core::state::{Item, Key, Standing, TaskResult, TaskState};
 use sn17_core::task::best_first;
 
 use crate::world::{World, failed, hotkey, scored};
@@ -368,4 +368,21 @@ fn the_best_result_has_the_best_standing_rating_score_and_time_in_this_order() {
     results.sort_by(best_first);
     let order: Vec<u16> = results.iter().map(|result| result.uid).collect();
     assert_eq!(order, [3, 4, 5, 6, 7, 8, 9]);
+}
+
+#[test]
+fn bl_1_a_task_ended_late_expires_by_when_it_was_due() {
+    let mut world = World::new();
+    let alice = world.weak_miner();
+    let task = world.add_task("a red barn");
+    assert_eq!(world.take(&alice), task);
+    world.submit(&alice, task);
+    world.score(&alice, task, 0.8);
+    let due = world.task(task).due();
+    world.timers.clear();
+    world.advance(3600);
+    world.sweep();
+    assert!(matches!(world.task(task).state, TaskState::Success { .. }));
+    let expires = world.row(&Key::Task(task)).and_then(|stored| stored.expires);
+    assert_eq!(expires, Some(due.plus_secs(world.policy.tasks.lifetime_secs)));
 }
