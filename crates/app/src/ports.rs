@@ -185,6 +185,10 @@ pub trait Blobs: Send + Sync {
     /// Forgets an upload and its bytes. Unknown uploads are no error.
     async fn abort(&self, upload: &UploadId) -> PortResult<()>;
 
+    /// Forgets an upload without waiting, for a caller that is being dropped. It MUST no longer count against any
+    /// limit; its bytes may be removed later.
+    fn forget(&self, upload: &UploadId);
+
     /// Reads a finished blob; `NotFound` for anything else.
     async fn get(&self, key: &BlobKey) -> PortResult<BlobRead>;
 

@@ -16,7 +16,7 @@ use sn17_wire::dendrite::{HeaderError, VerifiedDendrite};
 use sn17_wire::submission::{ScanError, ScanLimits, SubmissionFields, SubmissionScanner};
 
 use crate::App;
-use crate::ports::{BlobKey, PortError, PortResult, UploadId, transact};
+use crate::ports::{BlobKey, Blobs, PortError, PortResult, UploadId, transact};
 
 /// So many requests of one miner may stand in line for its single upload.
 const WAITING_MAX: usize = 16;
@@ -100,6 +100,22 @@ pub struct SubmitAnswer {
     pub figures: Figures,
 }
 
+/// An upload that is forgotten when it is dropped unfinished: a sender that vanishes leaves nothing open.
+struct PendingUpload {
+    blobs: Arc<dyn Blobs>,
+    key: BlobKey,
+    id: UploadId,
+    is_over: bool,
+}
+
+impl Drop for PendingUpload {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.blobs.forget(&self.id);
+        }
+    }
+}
+
 /// Guards that let each miner have one upload at a time in this process.
 #[derive(Debug, Default)]
 pub(crate) struct UploadGuards {
@@ -131,7 +147,7 @@ pub struct Intake<'a> {
     decoded: Vec<u8>,
     hasher: Sha256,
     bytes: u64,
-    upload: Option<(BlobKey, UploadId)>,
+    upload: Option<PendingUpload>,
     _turn: OwnedMutexGuard<()>,
 }
 
@@ -219,21 +235,21 @@ impl<'a> Intake<'a> {
         if self.upload.is_none() {
             let key = BlobKey(format!("submissions/{:032x}.spz", self.app.random()));
             let upload = blobs.begin(&key).await?;
-            self.upload = Some((key, upload));
+            self.upload = Some(PendingUpload { blobs: Arc::clone(blobs), key, id: upload, is_over: false });
         }
-        if let Some((_, upload)) = &self.upload {
-            blobs.part(upload, Bytes::from(std::mem::take(&mut self.decoded))).await?;
+        if let Some(upload) = &self.upload {
+            blobs.part(&upload.id, Bytes::from(std::mem::take(&mut self.decoded))).await?;
         }
         Ok(())
     }
 
     /// Forgets what has arrived.
     pub async fn abort(self) {
-        if let Some((key, upload)) = self.upload
-            && let Err(error) = self.app.ports.blobs.abort(&upload).await
-        {
+        let Some(mut upload) = self.upload else { return };
+        upload.is_over = true;
+        if let Err(error) = self.app.ports.blobs.abort(&upload.id).await {
             // Whatever is left behind goes when uploads of its age are swept.
-            tracing::warn!(blob = key.0, %error, "cannot abort an upload");
+            tracing::warn!(blob = upload.key.0, %error, "cannot abort an upload");
         }
     }
 
@@ -315,30 +331,31 @@ impl<'a> Intake<'a> {
 
     /// Finishes the upload if it may be needed; its hash is known either way.
     async fn keep(&self, is_needed: bool) -> PortResult<Option<Payload>> {
-        let Some((key, upload)) = &self.upload else {
+        let Some(upload) = &self.upload else {
             return Ok(None);
         };
         if is_needed {
-            self.app.ports.blobs.finish(upload).await?;
+            self.app.ports.blobs.finish(&upload.id).await?;
         }
         let sha256 = self.hasher.clone().finalize().into();
-        Ok(Some(Payload { blob: key.0.clone(), bytes: self.bytes, sha256 }))
+        Ok(Some(Payload { blob: upload.key.0.clone(), bytes: self.bytes, sha256 }))
     }
 
     /// Removes the payload again when the decision did not take it.
     async fn discard_unless_kept(&mut self, reply: &SubmitReply) {
-        let Some((key, upload)) = self.upload.take() else {
+        let Some(mut upload) = self.upload.take() else {
             return;
         };
+        upload.is_over = true;
         let is_kept = matches!(reply, SubmitReply::Taken { submission, .. }
-            if submission.blob.as_deref() == Some(key.0.as_str()));
+            if submission.blob.as_deref() == Some(upload.key.0.as_str()));
         if is_kept {
             return;
         }
         let blobs = &self.app.ports.blobs;
-        for result in [blobs.abort(&upload).await, blobs.delete(&key).await] {
+        for result in [blobs.abort(&upload.id).await, blobs.delete(&upload.key).await] {
             if let Err(error) = result {
-                tracing::warn!(blob = key.0, %error, "cannot remove a payload that was not taken");
+                tracing::warn!(blob = upload.key.0, %error, "cannot remove a payload that was not taken");
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What happens without being asked for: timers, repairs, the roster.
 
 use sn17_core::ledger::{Effect, LoadSpec, QueueName};
+use sn17_core::settle::Finding;
 use sn17_core::state::{Key, Neuron, Roster};
 use sn17_core::{Hotkey, TaskId, miner, settle, task};
 
@@ -31,22 +32,27 @@ impl App {
         }
     }
 
-    /// Looks after everything overdue, whatever became of its timer or its message (TK-1).
+    /// Looks after everything overdue, whatever became of its timer or its message (TK-1). An item that cannot be
+    /// looked after is logged and left for the next sweep.
     ///
     /// # Errors
-    /// Those of the ledger.
+    /// Those of the ledger when it cannot say what is overdue.
     pub async fn sweep(&self) -> PortResult<Upkeep> {
         let mut done = Upkeep::default();
         for due in self.ports.ledger.due(self.now(), SWEEP_MAX).await? {
             match due.key {
-                Key::Task(id) => {
-                    self.finalise(id).await?;
-                    done.tasks_ended += 1;
-                }
-                Key::Submission(task, hotkey) => {
-                    self.resend(task, hotkey).await?;
-                    done.submissions_resent += 1;
-                }
+                Key::Task(id) => match self.finalise(id).await {
+                    Ok(()) => done.tasks_ended += 1,
+                    Err(error) => {
+                        tracing::error!(task.id = %id, %error, "an overdue task could not be ended");
+                    }
+                },
+                Key::Submission(task, hotkey) => match self.resend(task, hotkey).await {
+                    Ok(_) => done.submissions_resent += 1,
+                    Err(error) => {
+                        tracing::error!(task.id = %task, %error, "an overdue submission could not be sent again");
+                    }
+                },
                 Key::Session(_) | Key::Record(_) | Key::ApiKey(_) | Key::Roster => {}
             }
         }
@@ -99,6 +105,20 @@ impl App {
             Effect::Timer { .. } => None,
         };
         Ok(letters.into_iter().filter_map(submission).collect())
+    }
+
+    /// Settles the submissions behind these dead letters as failures of ours, so that their tasks end (TK-1); those
+    /// settled before stay as they are. Answers how many there were.
+    ///
+    /// # Errors
+    /// Those of the ports; whatever has been settled stays.
+    pub async fn settle_dead_letters(&self, letters: &[(TaskId, Hotkey)]) -> PortResult<usize> {
+        let mut settled = 0;
+        for (task, hotkey) in letters {
+            let reason = "it could not be scored".to_owned();
+            settled += usize::from(self.settle(*task, *hotkey, Finding::Failed { reason }).await?);
+        }
+        Ok(settled)
     }
 
     /// Sends every dead letter to scoring again; answers how many. What was settled in the meantime stays as it is,

@@ -178,6 +178,11 @@ impl Blobs for FolderBlobs {
         .await
     }
 
+    fn forget(&self, upload: &UploadId) {
+        // Closing and removing one file is quick enough for any thread.
+        drop(self.uploads().remove(&upload.0));
+    }
+
     async fn get(&self, key: &BlobKey) -> PortResult<BlobRead> {
         let path = self.path(key)?;
         let permit = Arc::clone(&self.reads).try_acquire_owned();

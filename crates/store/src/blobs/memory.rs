@@ -60,6 +60,10 @@ impl Blobs for MemoryBlobs {
         Ok(())
     }
 
+    fn forget(&self, upload: &UploadId) {
+        self.state().uploads.remove(&upload.0);
+    }
+
     async fn get(&self, key: &BlobKey) -> PortResult<BlobRead> {
         parts(key)?;
         let content = self.state().finished.get(key).cloned().ok_or_else(|| no_blob(key))?;

@@ -72,6 +72,15 @@ pub async fn aborted_uploads_leave_nothing(blobs: &dyn Blobs) {
     assert_eq!(get(blobs, "a").await, None);
 }
 
+/// A forgotten upload is gone at once, without being waited for.
+pub async fn forgotten_uploads_leave_nothing(blobs: &dyn Blobs) {
+    let upload = blobs.begin(&key("a")).await.expect("an upload");
+    blobs.part(&upload, Bytes::from(noise(300_000))).await.expect("a part");
+    blobs.forget(&upload);
+    assert_eq!(blobs.finish(&upload).await.expect_err("it is gone").kind, PortErrorKind::NotFound);
+    assert_eq!(get(blobs, "a").await, None);
+}
+
 /// A newer blob replaces the older one of its name as a whole, when it is finished.
 pub async fn a_newer_blob_replaces_the_older(blobs: &dyn Blobs) {
     put(blobs, "a", b"a long first version").await;

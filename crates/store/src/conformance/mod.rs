@@ -197,7 +197,7 @@ macro_rules! blobs_conformance {
         mod blobs {
             use super::*;
             $crate::conformance_tests! { @each $make, blobs, run:
-                blobs_appear_when_finished, aborted_uploads_leave_nothing, a_newer_blob_replaces_the_older,
+                blobs_appear_when_finished, aborted_uploads_leave_nothing, forgotten_uploads_leave_nothing, a_newer_blob_replaces_the_older,
                 uploads_do_not_mix, large_blobs_come_in_chunks, empty_blobs_are_blobs, bad_names_are_refused,
                 missing_blobs_are_not_found, deleted_blobs_are_gone, readers_keep_what_they_opened
             }

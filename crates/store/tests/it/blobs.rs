@@ -130,6 +130,8 @@ async fn uploads_and_reads_at_once_are_bounded() {
     assert_eq!(blobs.begin(&key("d")).await.unwrap_err().kind, PortErrorKind::Throttled);
     blobs.abort(&uploads[0]).await.unwrap();
     blobs.begin(&key("d")).await.unwrap();
+    blobs.forget(&uploads[1]);
+    blobs.begin(&key("e")).await.unwrap();
 }
 
 #[tokio::test]
