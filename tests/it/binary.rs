@@ -1,8 +1,13 @@
 //! Finding the binary under test, and running its commands.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// No command takes longer; the first to score on a machine may have to fetch ONNX Runtime.
+const ENDS_WITHIN: Duration = Duration::from_secs(170);
 
 /// The `sn17` to test: the one that the environment variable `SN17_BIN` names, else the one built beside this test, else one
 /// that cargo builds now.
@@ -27,16 +32,27 @@ pub(crate) fn path() -> &'static Path {
     })
 }
 
-/// A command of the binary, quiet about anything but errors.
-pub(crate) fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(path());
-    command.args(arguments).env("RUST_LOG", "error");
-    command
-}
-
-/// Runs a command to its end.
+/// Runs a command to its end, which must come within [`ENDS_WITHIN`].
 pub(crate) fn run(arguments: &[&str]) -> Output {
-    command(arguments).output().unwrap()
+    let folder = tempfile::tempdir().unwrap();
+    let (out, err) = (folder.path().join("out"), folder.path().join("err"));
+    let mut command = Command::new(path());
+    command.args(arguments).env("RUST_LOG", "error").stdin(Stdio::null());
+    command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
+    let mut child = command.spawn().unwrap();
+    let started = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if started.elapsed() > ENDS_WITHIN {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("sn17 {arguments:?} does not end: {}", std::fs::read_to_string(&err).unwrap());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    Output { status, stdout: std::fs::read(out).unwrap(), stderr: std::fs::read(err).unwrap() }
 }
 
 /// What a command prints when it succeeds.

@@ -7,8 +7,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
 mod binary;
+mod crash;
+mod curl;
+mod hostile;
+mod memory;
 mod miner;
 mod mining;
 mod payload;
+mod programs;
+mod scoring;
 mod server;
 mod simulation;

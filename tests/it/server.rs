@@ -241,24 +241,21 @@ impl Server {
 
     /// A client's GET.
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        self.try_get(path).await.unwrap()
-    }
-
-    pub(crate) async fn try_get(&self, path: &str) -> reqwest::Result<Answer> {
         let request = self.http.get(format!("{}{path}", self.url)).header("x-api-key", &self.api_key);
-        Answer::read(request.send().await?).await
+        Answer::read(request.send().await.unwrap()).await.unwrap()
     }
 
     /// A client's new task: its id.
     pub(crate) async fn add_task(&self, prompt: &str) -> String {
-        self.try_add_task(prompt).await.unwrap()
+        let answer = Answer::read(self.add_task_request(prompt).send().await.unwrap()).await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()["id"].as_str().unwrap().to_owned()
     }
 
-    pub(crate) async fn try_add_task(&self, prompt: &str) -> reqwest::Result<String> {
+    /// A client's new task, not yet sent.
+    pub(crate) fn add_task_request(&self, prompt: &str) -> reqwest::RequestBuilder {
         let request = self.http.post(format!("{}/add_task", self.url)).header("x-api-key", &self.api_key);
-        let answer = Answer::read(request.json(&json!({ "prompt": prompt })).send().await?).await?;
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        Ok(answer.json()["id"].as_str().unwrap().to_owned())
+        request.json(&json!({ "prompt": prompt }))
     }
 
     pub(crate) async fn status(&self, task: &str) -> Value {
@@ -279,17 +276,18 @@ impl Server {
         }
     }
 
+    /// Sends a miner's request as it stands.
     pub(crate) async fn synapse(&self, request: DendriteRequest) -> Answer {
-        self.try_synapse(request).await.unwrap()
+        Answer::read(self.synapse_request(request).send().await.unwrap()).await.unwrap()
     }
 
-    /// Sends a miner's request as it stands.
-    pub(crate) async fn try_synapse(&self, request: DendriteRequest) -> reqwest::Result<Answer> {
+    /// A miner's request as it stands, not yet sent.
+    pub(crate) fn synapse_request(&self, request: DendriteRequest) -> reqwest::RequestBuilder {
         let mut builder = self.http.post(format!("{}{}", self.url, request.path));
         for (name, value) in request.headers {
             builder = builder.header(name, value);
         }
-        Answer::read(builder.body(request.body).send().await?).await
+        builder.body(request.body)
     }
 }
 
