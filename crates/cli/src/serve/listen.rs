@@ -51,8 +51,7 @@ pub(crate) async fn serve(
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_WITHIN)
-        .max_buf_size(HEADER_BUFFER_BYTES)
-        .pipeline_flush(true);
+        .max_buf_size(HEADER_BUFFER_BYTES);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(Some(Duration::from_secs(20)));
     let builder = Arc::new(builder);
     loop {
