@@ -52,6 +52,11 @@ pub enum AddTaskError {
 pub enum TaskStatus {
     /// Unknown to this caller, or nothing yet.
     NoResult,
+    /// Results are there, and a better one may still come; nothing can be fetched yet.
+    Partial {
+        /// How many, from 1.
+        results: u32,
+    },
     /// A result can be fetched.
     Success {
         /// Who made the best one.
@@ -90,7 +95,8 @@ impl App {
             return Err(AddTaskError::QueueFull { retry_after_secs: rules.retry_after_secs });
         }
         let now = self.now();
-        if let Some(retry_after_secs) = self.charge(caller, now).await? {
+        // A client that goes on asking costs neither a write nor a stored picture.
+        if let Some(retry_after_secs) = self.quota_wait(caller, now) {
             return Err(AddTaskError::QuotaExceeded { retry_after_secs });
         }
         let id = TaskId::new(now, self.random());
@@ -103,11 +109,25 @@ impl App {
                 Prompt::Image { blob, sha256 }
             }
         };
+        // After the picture, so that one that cannot be stored is not charged.
+        if let Some(retry_after_secs) = self.charge(caller, now).await? {
+            self.discard(&prompt).await;
+            return Err(AddTaskError::QuotaExceeded { retry_after_secs });
+        }
         let new = NewTask { id, prompt, owner: caller.hash, origin: request.origin };
         let load = LoadSpec::keys([Key::Task(id)]);
         let decide = move |view: &_| task::add(view, &new, now, &rules);
         transact(&*self.ports.ledger, self.decision_id(), now, load, decide).await?;
         Ok(id)
+    }
+
+    /// Removes the picture of a task that is not accepted.
+    async fn discard(&self, prompt: &Prompt) {
+        let Prompt::Image { blob, .. } = prompt else { return };
+        if let Err(error) = self.ports.blobs.delete(&BlobKey(blob.clone())).await {
+            // Whatever is left behind goes when blobs of its age are swept.
+            tracing::warn!(blob, %error, "cannot remove a picture that was not taken");
+        }
     }
 
     /// What has become of a task. A task of another key is as unknown as one that never was.
@@ -120,7 +140,7 @@ impl App {
             return Ok(TaskStatus::NoResult);
         };
         Ok(match task.state_at(now) {
-            TaskState::Open => TaskStatus::NoResult,
+            TaskState::Open => self.open_status(&task),
             TaskState::Failure { reason, .. } => TaskStatus::Failure { reason },
             TaskState::Success { .. } => match task.best() {
                 Some(best) => TaskStatus::Success {
@@ -132,6 +152,16 @@ impl App {
                 None => TaskStatus::NoResult,
             },
         })
+    }
+
+    /// The Unity plug-in fails on a partial result, and the Blender add-on is kept from it too.
+    fn open_status(&self, task: &Task) -> TaskStatus {
+        let is_told =
+            self.policy.tasks.partial_results && !matches!(task.origin, Origin::Blender | Origin::Unity);
+        match u32::try_from(task.results.len()) {
+            Ok(results @ 1..) if is_told => TaskStatus::Partial { results },
+            Ok(_) | Err(_) => TaskStatus::NoResult,
+        }
     }
 
     /// A task of this caller, none if it is not theirs or unknown.

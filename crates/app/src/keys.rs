@@ -1,6 +1,6 @@
 //! API keys: who may ask for tasks, and how many.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use sn17_core::UnixMs;
@@ -25,20 +25,6 @@ impl std::fmt::Debug for KeySecret {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("KeySecret(…)")
     }
-}
-
-/// Why a key is refused; the texts are the original gateway's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum KeyError {
-    /// No `x-api-key` header.
-    #[error("Missing API key")]
-    Missing,
-    /// Not a hyphenated UUID of 36 characters.
-    #[error("Invalid API key format")]
-    Malformed,
-    /// Not known, or revoked.
-    #[error("Invalid API key")]
-    Unknown,
 }
 
 /// The owner of a good key.
@@ -87,11 +73,13 @@ pub struct KeyRow {
 pub(crate) struct KeyCache {
     secret: KeySecret,
     known: Mutex<BTreeMap<KeyHash, (ApiKey, UnixMs)>>,
+    /// Quotas found used up. They stay so until their period ends.
+    used_up: Mutex<BTreeSet<QuotaWindow>>,
 }
 
 impl KeyCache {
     pub(crate) const fn new(secret: KeySecret) -> Self {
-        Self { secret, known: Mutex::new(BTreeMap::new()) }
+        Self { secret, known: Mutex::new(BTreeMap::new()), used_up: Mutex::new(BTreeSet::new()) }
     }
 
     fn hash(&self, text: &str) -> KeyHash {
@@ -112,36 +100,42 @@ impl KeyCache {
         known.insert(hash, (key, now));
     }
 
+    fn is_used_up(&self, window: &QuotaWindow) -> bool {
+        self.used_up.lock().unwrap_or_else(PoisonError::into_inner).contains(window)
+    }
+
+    fn note_used_up(&self, window: QuotaWindow) {
+        let mut used_up = self.used_up.lock().unwrap_or_else(PoisonError::into_inner);
+        if used_up.len() >= CACHE_MAX {
+            used_up.clear();
+        }
+        used_up.insert(window);
+    }
+
     fn forget(&self, hash: &KeyHash) {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(hash);
     }
 }
 
 impl App {
-    /// Finds out whose key this is.
+    /// Finds out whose key this is; none if it is not known, or revoked.
     ///
     /// # Errors
-    /// The inner error says why the key is refused, the outer one that the ledger could not answer.
-    pub async fn authenticate(&self, text: Option<&str>) -> PortResult<Result<Caller, KeyError>> {
-        let Some(text) = text else {
-            return Ok(Err(KeyError::Missing));
-        };
-        if text.parse::<sn17_core::TaskId>().is_err() {
-            return Ok(Err(KeyError::Malformed));
-        }
+    /// Those of the ledger.
+    pub async fn authenticate(&self, text: &str) -> PortResult<Option<Caller>> {
         let now = self.now();
         let hash = self.keys.hash(&text.to_ascii_lowercase());
         if let Some(key) = self.keys.get(&hash, now) {
-            return Ok(Ok(Caller { hash, key }));
+            return Ok(Some(Caller { hash, key }));
         }
         let item_key = Key::ApiKey(hash);
         let view = self.ports.ledger.read(now, LoadSpec::keys([item_key])).await?;
         match view.get(&item_key).map(|stored| &stored.item) {
             Some(Item::ApiKey(key)) => {
                 self.keys.put(hash, key.clone(), now);
-                Ok(Ok(Caller { hash, key: key.clone() }))
+                Ok(Some(Caller { hash, key: key.clone() }))
             }
-            _ => Ok(Err(KeyError::Unknown)),
+            _ => Ok(None),
         }
     }
 
@@ -214,20 +208,42 @@ impl App {
         Ok(revoked)
     }
 
+    /// The seconds to wait if the caller's quota is known to be used up; nothing is counted.
+    pub(crate) fn quota_wait(&self, caller: &Caller, now: UnixMs) -> Option<u64> {
+        let windows = quotas(caller, now).into_iter().flatten();
+        let used_up = windows.filter(|(window, _)| self.keys.is_used_up(window));
+        used_up.map(|(window, _)| secs_left(&window, now)).max()
+    }
+
     /// Counts one task against the caller's quota; answers the seconds to wait when it is used up.
+    ///
+    /// The hour is counted before the day. What a used-up day then refuses has used a unit of an hour that is over
+    /// when the day is, so nobody misses it; the other way round, an hour would use up the day.
     pub(crate) async fn charge(&self, caller: &Caller, now: UnixMs) -> PortResult<Option<u64>> {
-        let limits = [(3600_u32, caller.key.hourly), (86_400, caller.key.daily)];
-        for (period_secs, limit) in limits {
-            let Some(limit) = limit else { continue };
-            let number = now.secs() / u64::from(period_secs);
-            let window = QuotaWindow { key: caller.hash, period_secs, number };
+        if let Some(secs) = self.quota_wait(caller, now) {
+            return Ok(Some(secs));
+        }
+        for (window, limit) in quotas(caller, now).into_iter().flatten() {
             if !self.ports.ledger.bump(&window, now, limit).await? {
-                let ends = (number + 1) * u64::from(period_secs);
-                return Ok(Some(ends.saturating_sub(now.secs()).max(1)));
+                self.keys.note_used_up(window);
+                return Ok(Some(secs_left(&window, now)));
             }
         }
         Ok(None)
     }
+}
+
+/// The periods that a caller's tasks are counted in now, and the limit of each.
+fn quotas(caller: &Caller, now: UnixMs) -> [Option<(QuotaWindow, u32)>; 2] {
+    [(3600_u32, caller.key.hourly), (86_400, caller.key.daily)].map(|(period_secs, limit)| {
+        let number = now.secs() / u64::from(period_secs);
+        Some((QuotaWindow { key: caller.hash, period_secs, number }, limit?))
+    })
+}
+
+fn secs_left(window: &QuotaWindow, now: UnixMs) -> u64 {
+    let ends = (window.number + 1) * u64::from(window.period_secs);
+    ends.saturating_sub(now.secs()).max(1)
 }
 
 fn uuid_v4(random: u128) -> String {

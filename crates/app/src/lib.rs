@@ -18,7 +18,7 @@ use sn17_core::policy::Policy;
 use sn17_core::{Hotkey, UnixMs};
 
 pub use clients::{AddTask, AddTaskError, NewPrompt, ResultFile, TaskStatus};
-pub use keys::{Caller, KeyError, KeyLimits, KeyRow, KeySecret, NewKey};
+pub use keys::{Caller, KeyLimits, KeyRow, KeySecret, NewKey};
 pub use miners::{Admission, AssignedTask, PullAnswer};
 pub use prompts::{PromptBook, PromptImage, sha256};
 pub use scoring::{Attempt, Previews, ScoreError, Scored, Scorer, ScoringJob, ScoringPrompt};
@@ -92,7 +92,7 @@ impl App {
             keys: keys::KeyCache::new(key_secret),
             prompts,
             uploads: submissions::UploadGuards::default(),
-            pace_ms: AtomicU64::new(0),
+            pace_ms: AtomicU64::new(scoring::PACE_UNKNOWN_MS),
         }
     }
 

@@ -14,6 +14,12 @@ use crate::App;
 use crate::clients::{fetch, put};
 use crate::ports::{BlobKey, Delivery, PortErrorKind, PortResult, transact};
 
+/// What scoring a submission is taken to need before this process has scored any, in milliseconds: what it takes on a
+/// processor without an accelerator. Where nobody scores at all, five submissions wait for a verdict and no more.
+pub(crate) const PACE_UNKNOWN_MS: u64 = 5_000;
+/// How many times the average one job may count in the average.
+const PACE_JUMP: u64 = 4;
+
 /// What a scorer gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScoringJob {
@@ -169,16 +175,15 @@ impl App {
         }
     }
 
-    /// How long scoring one submission has lately taken in this process, in milliseconds; 0 before the first.
+    /// How long scoring one submission has lately taken in this process, in milliseconds; [`PACE_UNKNOWN_MS`] before
+    /// the first.
     pub(crate) fn pace_ms(&self) -> u64 {
         self.pace_ms.load(Ordering::Relaxed)
     }
 
-    /// A moving average of weight 1/4. Two workers that note at once may lose one figure, which does no harm.
     fn note_pace(&self, took_ms: u64) {
-        let pace_ms = self.pace_ms();
-        let average_ms = if pace_ms == 0 { took_ms } else { (3 * pace_ms + took_ms) / 4 };
-        self.pace_ms.store(average_ms, Ordering::Relaxed);
+        // Two workers that note at once may lose one figure, which does no harm.
+        self.pace_ms.store(next_pace_ms(self.pace_ms(), took_ms), Ordering::Relaxed);
     }
 
     async fn keep_previews(
@@ -195,8 +200,31 @@ impl App {
     }
 }
 
+/// A moving average of weight 1/4, in which a job counts as at most [`PACE_JUMP`] times the average and a second: the
+/// host's clock may be moved during a job, and no such jump shall make every wait look hopeless.
+fn next_pace_ms(pace_ms: u64, took_ms: u64) -> u64 {
+    let counted_ms = took_ms.min(pace_ms.saturating_mul(PACE_JUMP).saturating_add(1000));
+    pace_ms.saturating_mul(3).saturating_add(counted_ms) / 4
+}
+
 /// Where a submission's picture lies; `name` is `front` or `grid`.
 fn preview_key(task: TaskId, hotkey: Hotkey, name: &str) -> BlobKey {
     let miner = sn17_wire::ss58::encode(&hotkey);
     BlobKey(format!("previews/{task}/{miner}.{name}.png"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pace_follows_jobs_and_not_a_clock_that_is_moved() {
+        let after = |jobs: &[u64]| jobs.iter().fold(PACE_UNKNOWN_MS, |pace, took| next_pace_ms(pace, *took));
+        assert!(after(&[200; 20]) < 220, "a quick host is known soon");
+        assert!(after(&[60_000; 20]) > 55_000, "and so is a slow one");
+        let usual = after(&[2_000; 20]);
+        let jumped = next_pace_ms(usual, 3 * 24 * 3_600_000);
+        assert!(jumped < 2 * usual + 1_000, "{jumped} after {usual}");
+        assert_eq!(next_pace_ms(u64::MAX, u64::MAX), u64::MAX / 4, "no overflow");
+    }
 }

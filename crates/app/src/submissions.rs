@@ -16,7 +16,7 @@ use sn17_wire::dendrite::{HeaderError, VerifiedDendrite};
 use sn17_wire::submission::{ScanError, ScanLimits, SubmissionFields, SubmissionScanner};
 
 use crate::App;
-use crate::ports::{BlobKey, Blobs, PortError, PortResult, UploadId, transact};
+use crate::ports::{BlobKey, Blobs, PortError, PortErrorKind, PortResult, UploadId, transact};
 
 /// So many requests of one miner may stand in line for its single upload.
 const WAITING_MAX: usize = 16;
@@ -294,7 +294,16 @@ impl<'a> Intake<'a> {
         let held = view.session(&hotkey).and_then(|(_, session)| session.assignment.as_ref());
         let held = held.filter(|held| held.task == task);
         let (signature_is_valid, prompt_sha256) = match held {
-            Some(held) => self.check_signature(&fields, &held.prompt).await?,
+            Some(held) => match self.check_signature(&fields, &held.prompt).await {
+                Ok(checked) => checked,
+                // The miner's next pull gives it another task.
+                Err(error) if error.kind == PortErrorKind::NotFound => {
+                    let reply = SubmitReply::Ignored { reason: "the task's picture has expired" };
+                    self.discard_unless_kept(&reply).await;
+                    return Ok((fields, reply));
+                }
+                Err(error) => return Err(error.into()),
+            },
             None => (false, [0; 32]),
         };
         let payload = self.keep(held.is_some() && signature_is_valid).await?;
@@ -403,8 +412,8 @@ impl TakenSubmission<'_> {
             reason = "a saturating cast is meant"
         )]
         let timeout_ms = (self.caller.timeout_secs() * 1000.0) as u64;
-        let sender_leaves =
-            self.caller.nonce_time().plus_ms(timeout_ms.saturating_sub(rules.wait_margin_secs * 1000));
+        let margin_ms = rules.wait_margin_secs.saturating_mul(1000);
+        let sender_leaves = self.caller.nonce_time().plus_ms(timeout_ms.saturating_sub(margin_ms));
         let until = self.arrived.plus_secs(rules.wait_secs).min(sender_leaves);
         let ahead = self.app.ports.queue.backlog(QueueName::Scoring).await?;
         if submit::is_wait_hopeless(ahead, self.app.pace_ms(), until.ms_since(self.app.now())) {

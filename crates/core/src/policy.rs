@@ -93,6 +93,8 @@ pub struct TaskRules {
     pub image_bytes_max: usize,
     /// Largest width and height of a picture in pixels.
     pub image_pixels_max: u32,
+    /// Tells clients how many results an open task has, except those known to fail on it.
+    pub partial_results: bool,
 }
 
 impl Default for TaskRules {
@@ -109,6 +111,7 @@ impl Default for TaskRules {
             prompt_chars_max: 384,
             image_bytes_max: 2 << 20,
             image_pixels_max: 1024,
+            partial_results: false,
         }
     }
 }

@@ -13,7 +13,7 @@ use sn17_wire::ss58;
 use crate::client::json;
 use crate::limiter::Rule;
 use crate::refusal::Refusal;
-use crate::{Server, body, remote_ip};
+use crate::{Server, body, remote_network};
 
 const ADMIN_KEY: HeaderName = HeaderName::from_static("x-admin-key");
 /// Largest body of an admin request.
@@ -69,8 +69,8 @@ struct RedrivenReply {
 pub(crate) async fn add(State(server): State<Arc<Server>>, request: Request) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
     server.check_admin(&parts)?;
-    let body = body::read(&parts.headers, body, BODY_BYTES_MAX).await?;
-    let request: NewKeyRequest = serde_json::from_slice(&body)
+    let body = body::read(&parts.headers, body, BODY_BYTES_MAX, &server.bodies).await?;
+    let request: NewKeyRequest = serde_json::from_slice(&body.bytes)
         .map_err(|error| Refusal::bad_request("malformed_body", format!("malformed JSON: {error}")))?;
     let owner = request.owner.trim();
     if owner.is_empty() || owner.chars().count() > OWNER_CHARS_MAX {
@@ -142,10 +142,10 @@ pub(crate) async fn redrive(
 
 impl Server {
     fn check_admin(&self, parts: &Parts) -> Result<(), Refusal> {
-        let ip = remote_ip(&parts.extensions);
+        let sender = remote_network(&parts.extensions);
         let (limit, now) = (self.options.limits.wrong_keys, self.app.now());
         let too_many = |secs| Refusal::too_many("address_rate", "too many wrong keys", secs);
-        if let Some(secs) = self.limiter.shut_out(Rule::WrongKeys, limit, ip, now) {
+        if let Some(secs) = self.addresses.shut_out(Rule::WrongKeys, limit, sender, now) {
             return Err(too_many(secs));
         }
         let offered = parts.headers.get(ADMIN_KEY).map(|value| value.as_bytes());
@@ -156,7 +156,7 @@ impl Server {
         if is_good {
             return Ok(());
         }
-        match self.limiter.count(Rule::WrongKeys, limit, ip, now) {
+        match self.addresses.count(Rule::WrongKeys, limit, sender, now) {
             Some(secs) => Err(too_many(secs)),
             None => {
                 let refusal =

@@ -1,4 +1,6 @@
-//! Reading of small bodies.
+//! Reading of small bodies, within the memory that they may have (IN-1).
+
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::HeaderMap;
@@ -6,7 +8,11 @@ use axum::http::header::CONTENT_LENGTH;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 
+use crate::budget::{MemoryBudget, MemoryShare};
 use crate::refusal::Refusal;
+
+/// Seconds after which a body that found no memory is worth another try.
+const MEMORY_RETRY_SECS: u64 = 5;
 
 /// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +22,8 @@ pub(crate) enum BodyError {
         /// Most bytes.
         bytes_max: u64,
     },
+    /// Others take up the memory.
+    NoMemory,
     /// It did not arrive whole; usually nobody is there any more to be told.
     Broken,
 }
@@ -26,13 +34,34 @@ impl From<BodyError> for Refusal {
             BodyError::TooLarge { bytes_max } => {
                 Self::too_large(format!("body is larger than {bytes_max} bytes"))
             }
+            BodyError::NoMemory => {
+                let message = "too many requests are being received";
+                Self::busy("body_memory", message, MEMORY_RETRY_SECS).upholding("IN-1")
+            }
             BodyError::Broken => Self::bad_request("body_broken", "the body ended early"),
         }
     }
 }
 
+/// A body read whole, and the memory it lies in.
+#[derive(Debug)]
+pub(crate) struct SmallBody {
+    pub(crate) bytes: Bytes,
+    pub(crate) share: MemoryShare,
+}
+
+/// Room for a body that has not arrived yet: it may be as large as its sender says, and never larger than the route
+/// takes.
+#[derive(Debug)]
+pub(crate) struct BodyRoom {
+    /// Most bytes that may arrive.
+    pub(crate) bytes_max: u64,
+    /// Memory for them, with its copies.
+    pub(crate) share: MemoryShare,
+}
+
 /// The length that the headers announce.
-pub(crate) fn announced_bytes(headers: &HeaderMap) -> Option<u64> {
+fn announced_bytes(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
@@ -44,29 +73,48 @@ pub(crate) fn check_announced(headers: &HeaderMap, bytes_max: u64) -> Result<(),
     }
 }
 
-/// Reads a body of at most `bytes_max`, counted as it arrives if its length is not announced.
-pub(crate) async fn read(headers: &HeaderMap, body: Body, bytes_max: u64) -> Result<Bytes, BodyError> {
+/// Takes the memory for `copies` of a body of at most `bytes_max` before any of it is read: a sender that is slow on
+/// purpose holds no more than it announced.
+pub(crate) fn room(
+    headers: &HeaderMap,
+    bytes_max: u64,
+    copies: u64,
+    memory: &Arc<MemoryBudget>,
+) -> Result<BodyRoom, BodyError> {
     check_announced(headers, bytes_max)?;
+    let bytes_max = announced_bytes(headers).unwrap_or(bytes_max);
+    let needed = usize::try_from(bytes_max.saturating_mul(copies)).unwrap_or(usize::MAX);
+    let share = memory.take(needed).ok_or(BodyError::NoMemory)?;
+    Ok(BodyRoom { bytes_max, share })
+}
+
+/// Reads a body of at most `bytes_max`, counted as it arrives if its length is not announced.
+pub(crate) async fn read(
+    headers: &HeaderMap,
+    body: Body,
+    bytes_max: u64,
+    memory: &Arc<MemoryBudget>,
+) -> Result<SmallBody, BodyError> {
+    let BodyRoom { bytes_max, share } = room(headers, bytes_max, 1, memory)?;
     let mut chunks = body.into_data_stream();
-    let Some(first) = chunks.next().await else {
-        return Ok(Bytes::new());
-    };
-    let first = first.map_err(|_| BodyError::Broken)?;
-    if first.len() as u64 > bytes_max {
-        return Err(BodyError::TooLarge { bytes_max });
-    }
-    let Some(second) = chunks.next().await else {
-        return Ok(first);
-    };
-    let mut whole = Vec::from(first);
-    let mut next = Some(second);
-    while let Some(chunk) = next {
+    let mut whole = Bytes::new();
+    let mut several = Vec::new();
+    while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| BodyError::Broken)?;
-        if (whole.len() + chunk.len()) as u64 > bytes_max {
+        if (whole.len() + several.len() + chunk.len()) as u64 > bytes_max {
             return Err(BodyError::TooLarge { bytes_max });
         }
-        whole.extend_from_slice(&chunk);
-        next = chunks.next().await;
+        // A body that comes in one piece, as most do, is not copied.
+        if whole.is_empty() && several.is_empty() {
+            whole = chunk;
+            continue;
+        }
+        if several.is_empty() {
+            several.reserve_exact(usize::try_from(bytes_max).unwrap_or_default());
+            several.extend_from_slice(&std::mem::take(&mut whole));
+        }
+        several.extend_from_slice(&chunk);
     }
-    Ok(whole.into())
+    let bytes = if several.is_empty() { whole } else { several.into() };
+    Ok(SmallBody { bytes, share })
 }

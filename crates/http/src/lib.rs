@@ -6,6 +6,7 @@
 //! A host adds the extension [`RemoteIp`] to each request, and time-outs for slow clients; nothing here has a timer.
 
 mod admin;
+mod blocking;
 mod body;
 mod budget;
 mod client;
@@ -18,7 +19,7 @@ mod options;
 mod refusal;
 mod route;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use axum::Router;
@@ -27,7 +28,9 @@ use axum::http::Extensions;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post};
 use sn17_app::App;
+use sn17_core::Hotkey;
 
+pub use blocking::Blocking;
 pub use options::{AdminKey, HttpOptions, RateLimit, RateLimits};
 
 use budget::MemoryBudget;
@@ -45,8 +48,15 @@ pub struct RemoteIp(pub Option<IpAddr>);
 struct Server {
     app: Arc<App>,
     options: HttpOptions,
-    limiter: Limiter,
+    /// Requests by address.
+    addresses: Limiter<IpAddr>,
+    /// Requests by miner.
+    miners: Limiter<Hotkey>,
     metrics: Metrics,
+    /// Memory of the small bodies of miners and operators.
+    bodies: Arc<MemoryBudget>,
+    /// Memory of the bodies of `add_task`.
+    prompts: Arc<MemoryBudget>,
     /// Working memory of submissions being received.
     uploads: Arc<MemoryBudget>,
     /// Working memory of results being turned into PLY.
@@ -57,8 +67,11 @@ struct Server {
 pub fn router(app: Arc<App>, options: HttpOptions) -> Router {
     let server = Arc::new(Server {
         app,
-        limiter: Limiter::default(),
+        addresses: Limiter::default(),
+        miners: Limiter::default(),
         metrics: Metrics::new(),
+        bodies: MemoryBudget::new(options.body_memory_bytes),
+        prompts: MemoryBudget::new(options.prompt_memory_bytes),
         uploads: MemoryBudget::new(options.submission_memory_bytes),
         conversions: MemoryBudget::new(options.conversion_memory_bytes),
         options,
@@ -99,4 +112,18 @@ async fn unknown_method() -> Refusal {
 /// Where a request came from, if the host knows.
 fn remote_ip(extensions: &Extensions) -> Option<IpAddr> {
     extensions.get::<RemoteIp>().and_then(|remote| remote.0)
+}
+
+/// What limits by address count: whom a request came from, if the host knows.
+fn remote_network(extensions: &Extensions) -> Option<IpAddr> {
+    remote_ip(extensions).map(network)
+}
+
+/// What one user has of the address space: of IPv6 it is 2^64 addresses at least.
+fn network(ip: IpAddr) -> IpAddr {
+    const IPV6_PREFIX: u128 = !0 << 64;
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => IpAddr::V4(ip),
+        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & IPV6_PREFIX)),
+    }
 }

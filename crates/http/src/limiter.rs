@@ -1,7 +1,7 @@
-//! Counters by address, in this process, of bounded size.
+//! Counters by sender, in this process, of bounded size.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 
 use sn17_core::UnixMs;
@@ -9,10 +9,8 @@ use sn17_core::UnixMs;
 use crate::options::RateLimit;
 
 /// So many counters at most, about 6 MiB. When they are used up the expired ones go, and if none has, all do: a
-/// flood from that many addresses is for the platform in front of us.
+/// flood from that many senders is for the platform in front of us.
 const COUNTERS_MAX: usize = 65_536;
-/// An IPv6 user has 2^64 addresses at least.
-const IPV6_PREFIX: u128 = !0 << 64;
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,6 +18,8 @@ pub(crate) enum Rule {
     GetStatus,
     UnauthorisedAddTask,
     WrongKeys,
+    WrongSignatures,
+    Synapses,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -28,20 +28,27 @@ struct Counter {
     until: UnixMs,
 }
 
-/// Windows by rule and address.
-#[derive(Debug, Default)]
-pub(crate) struct Limiter(Mutex<HashMap<(Rule, IpAddr), Counter>>);
+/// Windows by rule and sender: an address (see [`network`](crate::network)) or a hotkey. Each kind of sender has its
+/// own limiter, as anybody can make hotkeys, and no flood of them may clear the counters of addresses.
+#[derive(Debug)]
+pub(crate) struct Limiter<Sender>(Mutex<HashMap<(Rule, Sender), Counter>>);
 
-impl Limiter {
+impl<Sender> Default for Limiter<Sender> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<Sender: Eq + Hash> Limiter<Sender> {
     /// Counts a request; answers the seconds to wait if it is one too many.
     pub(crate) fn count(
         &self,
         rule: Rule,
         limit: Option<RateLimit>,
-        ip: Option<IpAddr>,
+        sender: Option<Sender>,
         now: UnixMs,
     ) -> Option<u64> {
-        let (limit, ip) = (limit?, ip?);
+        let (limit, sender) = (limit?, sender?);
         let mut counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if counters.len() >= COUNTERS_MAX {
             counters.retain(|_, counter| counter.until > now);
@@ -50,7 +57,7 @@ impl Limiter {
             }
         }
         let fresh = Counter { requests: 0, until: now.plus_secs(limit.window_secs) };
-        let counter = counters.entry((rule, network(ip))).or_insert(fresh);
+        let counter = counters.entry((rule, sender)).or_insert(fresh);
         if counter.until <= now {
             *counter = fresh;
         }
@@ -68,17 +75,17 @@ impl Limiter {
         Some(seconds_until(counter.until, now))
     }
 
-    /// The seconds that an address is still shut out for.
+    /// The seconds that a sender is still shut out for.
     pub(crate) fn shut_out(
         &self,
         rule: Rule,
         limit: Option<RateLimit>,
-        ip: Option<IpAddr>,
+        sender: Option<Sender>,
         now: UnixMs,
     ) -> Option<u64> {
-        let (limit, ip) = (limit?, ip?);
+        let (limit, sender) = (limit?, sender?);
         let counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let counter = counters.get(&(rule, network(ip)))?;
+        let counter = counters.get(&(rule, sender))?;
         let is_shut_out = counter.requests > limit.requests && counter.until > now;
         is_shut_out.then(|| seconds_until(counter.until, now))
     }
@@ -88,24 +95,19 @@ fn seconds_until(until: UnixMs, now: UnixMs) -> u64 {
     until.ms_since(now).div_ceil(1000).max(1)
 }
 
-/// What one user has of the address space.
-fn network(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => IpAddr::V4(ip),
-        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & IPV6_PREFIX)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
+    use crate::network;
 
     const NOW: UnixMs = UnixMs::from_secs(1_800_000_000);
     const LIMIT: Option<RateLimit> = Some(RateLimit { requests: 2, window_secs: 60, ban_secs: 0 });
     const BAN: Option<RateLimit> = Some(RateLimit { requests: 2, window_secs: 600, ban_secs: 300 });
 
     fn ip(text: &str) -> Option<IpAddr> {
-        Some(text.parse().unwrap())
+        Some(network(text.parse().unwrap()))
     }
 
     #[test]

@@ -2,33 +2,47 @@
 
 use subtle::ConstantTimeEq as _;
 
+use crate::Blocking;
+
 /// Settings of the HTTP surface.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct HttpOptions {
     /// What the header `x-admin-key` must say; none for no admin routes at all.
     pub admin_key: Option<AdminKey>,
+    /// Memory in bytes of all small bodies of miners and operators at once: whoever may send one without being known
+    /// can hold no more than it. Beyond it a request is asked to come back.
+    pub body_memory_bytes: usize,
+    /// Memory in bytes of all bodies of `add_task` at once.
+    pub prompt_memory_bytes: usize,
     /// Working memory in bytes of all submissions being received at once. Beyond it a submission is asked to come
     /// back.
     pub submission_memory_bytes: usize,
     /// Working memory in bytes of all results being turned into PLY at once. A larger one is turned alone.
     pub conversion_memory_bytes: usize,
-    /// Limits by address.
+    /// Limits by sender.
     pub limits: RateLimits,
+    /// Where work runs that would keep other requests waiting.
+    pub blocking: Blocking,
 }
 
 impl Default for HttpOptions {
-    /// No admin routes, 512 MiB for submissions, 1 GiB for conversions, the original gateway's rate limits.
+    /// No admin routes, 64 MiB for small bodies, 256 MiB for prompts, 512 MiB for submissions, 1 GiB for conversions,
+    /// the original gateway's rate limits, long work in place.
     fn default() -> Self {
         Self {
             admin_key: None,
+            body_memory_bytes: 64 << 20,
+            prompt_memory_bytes: 256 << 20,
             submission_memory_bytes: 512 << 20,
             conversion_memory_bytes: 1 << 30,
             limits: RateLimits::default(),
+            blocking: Blocking::default(),
         }
     }
 }
 
-/// Requests allowed by address, an IPv6 one by its first 64 bits; none for no limit. Counted in this process only.
+/// Requests allowed by sender: by address, an IPv6 one by its first 64 bits, or by hotkey; none for no limit. Counted in
+/// this process only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimits {
     /// `get_status`, with a good key or not.
@@ -37,22 +51,35 @@ pub struct RateLimits {
     pub unauthorised_add_task: Option<RateLimit>,
     /// Unknown API keys and wrong admin keys, on all routes together.
     pub wrong_keys: Option<RateLimit>,
+    /// Synapses that are not from whom they say, by address.
+    pub wrong_signatures: Option<RateLimit>,
+    /// Synapses of one hotkey, on all routes together; a miner needs two a minute.
+    pub synapses: Option<RateLimit>,
 }
 
 impl Default for RateLimits {
-    /// The original gateway's: 600 a minute, 50 an hour, and 50 in ten minutes with a ban of five.
+    /// The original gateway's for clients: 600 a minute, 50 an hour, and 50 in ten minutes with a ban of five. For
+    /// miners, whom the original does not limit: 60 wrong signatures and 600 synapses a minute.
     fn default() -> Self {
         Self {
             get_status: Some(RateLimit { requests: 600, window_secs: 60, ban_secs: 0 }),
             unauthorised_add_task: Some(RateLimit { requests: 50, window_secs: 3600, ban_secs: 0 }),
             wrong_keys: Some(RateLimit { requests: 50, window_secs: 600, ban_secs: 300 }),
+            wrong_signatures: Some(RateLimit { requests: 60, window_secs: 60, ban_secs: 0 }),
+            synapses: Some(RateLimit { requests: 600, window_secs: 60, ban_secs: 0 }),
         }
     }
 }
 
 impl RateLimits {
     /// No limits.
-    pub const NONE: Self = Self { get_status: None, unauthorised_add_task: None, wrong_keys: None };
+    pub const NONE: Self = Self {
+        get_status: None,
+        unauthorised_add_task: None,
+        wrong_keys: None,
+        wrong_signatures: None,
+        synapses: None,
+    };
 }
 
 /// So many requests in a window that begins with the first of them.

@@ -227,12 +227,9 @@ impl From<ClientError> for Refusal {
             ClientError::TaskNotFound(_) | ClientError::NoResults(_) | ClientError::NoSuccess { .. } => {
                 ("no_result", "")
             }
-            ClientError::RouteNotFound => ("unknown_path", ""),
-            ClientError::MethodNotAllowed => ("method", ""),
-            ClientError::UserRate | ClientError::CompanyRate => ("quota", ""),
+            ClientError::UserRate => ("quota", ""),
             ClientError::AddressRate => ("address_rate", ""),
             ClientError::QueueFull => ("queue_full", ""),
-            ClientError::Unavailable | ClientError::Internal => ("port", ""),
         };
         let status = status_of(error.status());
         Self { status, reason, invariant, words: Words::Client(error), retry_after_secs: None }
@@ -260,6 +257,15 @@ impl From<HeaderError> for Refusal {
             | HeaderError::ForeignBodyHotkey => ("signature", "AU-1"),
         };
         Self::new(status_of(error.status()), reason, error.to_string()).upholding(invariant)
+    }
+}
+
+impl From<synapse::BodyError> for Refusal {
+    fn from(error: synapse::BodyError) -> Self {
+        match error {
+            synapse::BodyError::Malformed(_) => Self::bad_request("malformed_body", error.to_string()),
+            synapse::BodyError::Hotkey(error) => error.into(),
+        }
     }
 }
 

@@ -7,8 +7,6 @@ use sn17_core::TaskId;
 use sn17_core::scoring::PromptKind;
 use sn17_core::state::Origin;
 
-/// Content type of every error on these routes.
-pub const ERROR_CONTENT_TYPE: &str = "text/plain; charset=utf-8";
 /// The one model that makes splats; another one's clients expect a mesh.
 pub const MODEL: &str = "404-3dgs";
 /// The reason given when nobody knows one.
@@ -133,30 +131,15 @@ pub enum ClientError {
         /// Why it failed.
         reason: String,
     },
-    /// There is no such route.
-    #[error("Not found")]
-    RouteNotFound,
-    /// The route exists for other methods.
-    #[error("Method not allowed")]
-    MethodNotAllowed,
     /// The key's quota is used up.
     #[error("Too many requests: User rate limit exceeded")]
     UserRate,
-    /// The quota of the key's company is used up.
-    #[error("Too many requests: Company rate limit exceeded")]
-    CompanyRate,
     /// Too many requests from one address.
     #[error("Too many requests: Rate limit exceeded")]
     AddressRate,
     /// As many tasks are open as we take; nothing was charged.
     #[error("Service unavailable: Task queue is full")]
     QueueFull,
-    /// We cannot work for a moment.
-    #[error("Service unavailable: try again later")]
-    Unavailable,
-    /// A fault of ours, which the log explains and the client need not know.
-    #[error("Internal Server Error: unexpected failure")]
-    Internal,
 }
 
 impl ClientError {
@@ -184,12 +167,10 @@ impl ClientError {
             | Self::MalformedTaskId
             | Self::Query(_) => 400,
             Self::MissingApiKey | Self::UnknownApiKey => 401,
-            Self::TaskNotFound(_) | Self::NoResults(_) | Self::NoSuccess { .. } | Self::RouteNotFound => 404,
-            Self::MethodNotAllowed => 405,
+            Self::TaskNotFound(_) | Self::NoResults(_) | Self::NoSuccess { .. } => 404,
             Self::BodyTooLarge { .. } => 413,
-            Self::UserRate | Self::CompanyRate | Self::AddressRate => 429,
-            Self::Internal => 500,
-            Self::QueueFull | Self::Unavailable => 503,
+            Self::UserRate | Self::AddressRate => 429,
+            Self::QueueFull => 503,
         }
     }
 }

@@ -14,7 +14,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
-use sn17_app::{AddTask, AddTaskError, Caller, KeyError, TaskStatus};
+use sn17_app::{AddTask, AddTaskError, Caller, TaskStatus};
 use sn17_wire::client::{
     AddTaskReply, ClientError, LegacyStatus, StatusBody, read_api_key, read_origin, read_task_id,
 };
@@ -24,7 +24,7 @@ pub(crate) use result::get_result;
 
 use crate::limiter::Rule;
 use crate::refusal::{JSON, Refusal};
-use crate::{Server, remote_ip};
+use crate::{Server, remote_network};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const CLIENT_ORIGIN: HeaderName = HeaderName::from_static("x-client-origin");
@@ -43,7 +43,8 @@ pub(crate) async fn add_task(
         Ok(caller) => caller,
         Err(refusal) => return Err(server.unauthorised_add_task(&parts, refusal)),
     };
-    let prompt = prompt::read(&parts.headers, body, &server.app.policy().tasks).await?;
+    // The memory of the prompt is held until the task is stored.
+    let (prompt, _share) = prompt::read(&server, &parts.headers, body).await?;
     let origin = read_origin(parts.headers.get(CLIENT_ORIGIN).map(HeaderValue::as_bytes));
     match server.app.add_task(&caller, AddTask { prompt, origin }).await {
         Ok(id) => Ok(json(&AddTaskReply { id })),
@@ -65,7 +66,7 @@ pub(crate) async fn get_status(
     let (parts, _) = request.into_parts();
     let limit = server.options.limits.get_status;
     if let Some(secs) =
-        server.limiter.count(Rule::GetStatus, limit, remote_ip(&parts.extensions), server.app.now())
+        server.addresses.count(Rule::GetStatus, limit, remote_network(&parts.extensions), server.app.now())
     {
         return Err(Refusal::from(ClientError::AddressRate).retry_after(secs));
     }
@@ -73,6 +74,7 @@ pub(crate) async fn get_status(
     let id = read_task_id(parameter(&parts, "id").as_deref())?;
     Ok(match server.app.status(&caller, id).await? {
         TaskStatus::NoResult => json(&StatusBody::bare(LegacyStatus::NoResult)),
+        TaskStatus::Partial { results } => json(&StatusBody::bare(LegacyStatus::PartialResult(results))),
         TaskStatus::Failure { reason } => {
             json(&StatusBody { reason: Some(reason), ..StatusBody::bare(LegacyStatus::Failure) })
         }
@@ -91,16 +93,14 @@ pub(crate) async fn get_status(
 impl Server {
     /// Whose key a request carries.
     async fn caller(&self, parts: &Parts) -> Result<Caller, Refusal> {
-        let (limit, ip) = (self.options.limits.wrong_keys, remote_ip(&parts.extensions));
-        if let Some(secs) = self.limiter.shut_out(Rule::WrongKeys, limit, ip, self.app.now()) {
+        let (limit, sender) = (self.options.limits.wrong_keys, remote_network(&parts.extensions));
+        if let Some(secs) = self.addresses.shut_out(Rule::WrongKeys, limit, sender, self.app.now()) {
             return Err(Refusal::from(ClientError::AddressRate).retry_after(secs));
         }
         let key = read_api_key(parts.headers.get(API_KEY).map(HeaderValue::as_bytes))?;
-        match self.app.authenticate(Some(key)).await? {
-            Ok(caller) => Ok(caller),
-            Err(KeyError::Missing) => Err(ClientError::MissingApiKey.into()),
-            Err(KeyError::Malformed) => Err(ClientError::MalformedApiKey.into()),
-            Err(KeyError::Unknown) => match self.limiter.count(Rule::WrongKeys, limit, ip, self.app.now()) {
+        match self.app.authenticate(key).await? {
+            Some(caller) => Ok(caller),
+            None => match self.addresses.count(Rule::WrongKeys, limit, sender, self.app.now()) {
                 Some(secs) => Err(Refusal::from(ClientError::AddressRate).retry_after(secs)),
                 None => Err(ClientError::UnknownApiKey.into()),
             },
@@ -113,7 +113,7 @@ impl Server {
             return refusal;
         }
         let (limit, now) = (self.options.limits.unauthorised_add_task, self.app.now());
-        match self.limiter.count(Rule::UnauthorisedAddTask, limit, remote_ip(&parts.extensions), now) {
+        match self.addresses.count(Rule::UnauthorisedAddTask, limit, remote_network(&parts.extensions), now) {
             Some(secs) => Refusal::from(ClientError::AddressRate).retry_after(secs),
             None => refusal,
         }

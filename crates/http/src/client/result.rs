@@ -11,7 +11,7 @@ use futures_util::StreamExt as _;
 use sn17_app::ResultFile;
 use sn17_app::ports::BlobRead;
 use sn17_core::state::TaskState;
-use sn17_splat::{Limits, decode, encode_ply, inspect};
+use sn17_splat::{Limits, SplatError, decode, encode_ply, inspect};
 use sn17_wire::client::{ClientError, ResultFormat, UNKNOWN_FAILURE, read_task_id};
 
 use super::archive;
@@ -104,10 +104,13 @@ impl Server {
         if !share.grow(needed.saturating_add(spz_bytes)) {
             return Err(too_little());
         }
-        let splats = decode(&spz, &limits).map_err(broken)?;
-        drop(spz);
-        let ply = encode_ply(&splats).map_err(broken)?;
-        drop(splats);
+        let convert = move || {
+            let splats = decode(&spz, &limits)?;
+            drop(spz);
+            // The share stays with the work, whose client may be gone before it is done.
+            Ok::<_, SplatError>((encode_ply(&splats)?, share))
+        };
+        let (ply, share) = self.options.blocking.run(convert).await?.map_err(broken)?;
         let bytes = ply.len() as u64;
         // The share goes back when the last byte has left.
         let body = futures_util::stream::iter(Chunks { ply: ply.into(), _share: share });

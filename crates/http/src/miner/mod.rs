@@ -6,20 +6,21 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
-use serde::Deserialize;
 use sn17_app::{Admission, PullAnswer};
 use sn17_wire::dendrite::{DendriteHeaders, HeaderError, NonceWindow, VerifiedDendrite};
-use sn17_wire::ss58;
 use sn17_wire::synapse::{
     GetVersionReply, ORIGINAL_VERSION, PromptKind, ProtocolTask, PullTaskReply, SUCCESS, SynapseResponse,
+    check_body,
 };
 
 pub(crate) use submit::submit_results;
 
+use crate::limiter::Rule;
 use crate::refusal::{Refusal, header_map};
-use crate::{Server, body};
+use crate::{Server, body, remote_network};
 
 /// Largest body of a synapse without results; a real one has a kilobyte.
 const SMALL_BODY_BYTES_MAX: u64 = 64 << 10;
@@ -30,8 +31,8 @@ pub(crate) async fn pull_task(
     request: Request,
 ) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
-    let caller = server.verify(&parts.headers)?;
-    check_small_body(&parts.headers, body, &caller).await?;
+    let caller = server.verify(&parts)?;
+    server.check_small_body(&parts.headers, body, &caller).await?;
     let policy = server.app.policy();
     let reply = match server.app.pull(&caller).await? {
         PullAnswer::Replayed => return Err(HeaderError::Replayed.into()),
@@ -60,8 +61,8 @@ pub(crate) async fn get_version(
     request: Request,
 ) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
-    let caller = server.verify(&parts.headers)?;
-    check_small_body(&parts.headers, body, &caller).await?;
+    let caller = server.verify(&parts)?;
+    server.check_small_body(&parts.headers, body, &caller).await?;
     if server.app.admit(&caller).await? == Admission::Replayed {
         return Err(HeaderError::Replayed.into());
     }
@@ -71,8 +72,35 @@ pub(crate) async fn get_version(
 }
 
 impl Server {
-    /// Who sent a request, proven from its headers alone (AU-1); nothing of its body has been read.
-    fn verify(&self, headers: &HeaderMap) -> Result<VerifiedDendrite, HeaderError> {
+    /// Who sent a request, proven from its headers alone (AU-1), within what one address and one hotkey may send;
+    /// nothing of its body has been read and nothing has been stored.
+    fn verify(&self, parts: &Parts) -> Result<VerifiedDendrite, Refusal> {
+        let (limits, now) = (self.options.limits, self.app.now());
+        let address = remote_network(&parts.extensions);
+        let many_from_address =
+            |secs| Refusal::too_many("address_rate", "too many requests with a wrong signature", secs);
+        let limit = limits.wrong_signatures;
+        if let Some(secs) = self.addresses.shut_out(Rule::WrongSignatures, limit, address, now) {
+            return Err(many_from_address(secs));
+        }
+        let caller = match self.read_signed(&parts.headers) {
+            Ok(caller) => caller,
+            // A clock that is wrong is an honest miner's fault.
+            Err(error @ (HeaderError::TooOld { .. } | HeaderError::TooFarAhead { .. })) => {
+                return Err(error.into());
+            }
+            Err(error) => {
+                let shut_out = self.addresses.count(Rule::WrongSignatures, limit, address, now);
+                return Err(shut_out.map_or_else(|| error.into(), many_from_address));
+            }
+        };
+        match self.miners.count(Rule::Synapses, limits.synapses, Some(caller.hotkey()), now) {
+            Some(secs) => Err(Refusal::too_many("miner_rate", "too many requests of this hotkey", secs)),
+            None => Ok(caller),
+        }
+    }
+
+    fn read_signed(&self, headers: &HeaderMap) -> Result<VerifiedDendrite, HeaderError> {
         let rules = self.app.policy().nonces;
         let window = NonceWindow {
             delta_secs: rules.age_secs,
@@ -85,32 +113,16 @@ impl Server {
             &window,
         )
     }
-}
 
-/// What matters of a body whose fields are all for the answer.
-#[derive(Deserialize)]
-struct SmallBody {
-    #[serde(default)]
-    dendrite: Option<SmallDendrite>,
-}
-
-#[derive(Deserialize)]
-struct SmallDendrite {
-    #[serde(default)]
-    hotkey: Option<String>,
-}
-
-/// Reads the body and checks that it names nobody but the sender (AU-1).
-async fn check_small_body(headers: &HeaderMap, body: Body, caller: &VerifiedDendrite) -> Result<(), Refusal> {
-    let body = body::read(headers, body, SMALL_BODY_BYTES_MAX).await?;
-    let body: SmallBody = serde_json::from_slice(&body)
-        .map_err(|error| Refusal::bad_request("malformed_body", format!("malformed JSON: {error}")))?;
-    let hotkey = body.dendrite.and_then(|dendrite| dendrite.hotkey);
-    match hotkey {
-        Some(address) if ss58::decode(&address) != Ok(caller.hotkey()) => {
-            Err(HeaderError::ForeignBodyHotkey.into())
-        }
-        Some(_) | None => Ok(()),
+    /// Reads the body and checks that it names nobody but the sender (AU-1).
+    async fn check_small_body(
+        &self,
+        headers: &HeaderMap,
+        body: Body,
+        caller: &VerifiedDendrite,
+    ) -> Result<(), Refusal> {
+        let body = body::read(headers, body, SMALL_BODY_BYTES_MAX, &self.bodies).await?;
+        Ok(check_body(&body.bytes, caller)?)
     }
 }
 

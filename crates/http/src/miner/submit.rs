@@ -35,7 +35,7 @@ pub(crate) async fn submit_results(
     let (parts, body) = request.into_parts();
     let body_bytes_max = server.app.policy().submissions.body_bytes_max;
     body::check_announced(&parts.headers, body_bytes_max)?;
-    let caller = server.verify(&parts.headers)?;
+    let caller = server.verify(&parts)?;
     let hotkey = caller.hotkey();
     let refuse = |error| refusal_of(error, &hotkey, ip);
     let intake = server.app.begin_submission(caller.clone()).await.map_err(refuse)?;

@@ -6,25 +6,12 @@ use sn17_app::KeyLimits;
 use sn17_core::policy::Policy;
 use sn17_http::{HttpOptions, RateLimit, RateLimits};
 
-use crate::world::{Answer, options, world, world_with};
+use crate::world::{Answer, FORM, form, options, world, world_with};
 
 const UNKNOWN_ID: &str = "123e4567-e89b-12d3-a456-426614174001";
-const FORM: &str = "multipart/form-data; boundary=b";
 
 /// Content type and body, then status and body of the answer.
 type BodyCase<'a> = ((&'a str, Vec<u8>), u16, &'a str);
-
-/// A form of these fields, name and content.
-fn form(fields: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut body = Vec::new();
-    for (name, content) in fields {
-        body.extend(format!("--b\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n").bytes());
-        body.extend(*content);
-        body.extend(b"\r\n");
-    }
-    body.extend(b"--b--\r\n");
-    body
-}
 
 fn png(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
@@ -239,6 +226,16 @@ async fn a_full_queue_and_a_used_up_quota_say_when_to_come_back() {
     check(&answer, 429, "Too many requests: User rate limit exceeded");
     let secs: u64 = answer.header("retry-after").parse().unwrap();
     assert_eq!(secs, 3600 - world.app.now().secs() % 3600);
+
+    // A day that is used up is what a client hears of, however often it asks.
+    let limits = KeyLimits { hourly: Some(2), daily: Some(1) };
+    world.key = world.app.add_key("poor by day", limits).await.unwrap().text;
+    world.task("a robot").await;
+    for _ in 0..3 {
+        let answer = world.add("application/json", "{\"prompt\":\"a fox\"}").await;
+        let secs: u64 = answer.header("retry-after").parse().unwrap();
+        assert_eq!((answer.status, secs), (429, 86_400 - world.app.now().secs() % 86_400));
+    }
 }
 
 #[tokio::test]

@@ -1,16 +1,20 @@
 //! What users see when a port fails.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::Request;
-use sn17_app::ports::{Decide, Due, Ledger, Nonce, PortError, PortErrorKind, PortResult, QuotaWindow};
-use sn17_app::{App, Host, KeySecret, Ports, PromptBook};
+use sn17_app::ports::{
+    BlobKey, BlobRead, Blobs, Decide, Due, Ledger, Nonce, PortError, PortErrorKind, PortResult, QuotaWindow,
+    UploadId,
+};
+use sn17_app::{AddTask, AddTaskError, App, Host, KeyLimits, KeySecret, NewPrompt, Ports, PromptBook};
 use sn17_core::UnixMs;
 use sn17_core::ledger::{DecisionId, LoadSpec, Stored, View};
 use sn17_core::policy::Policy;
-use sn17_core::state::{Key, KeyHash};
+use sn17_core::state::{Key, KeyHash, Origin};
 use sn17_http::router;
 use sn17_store::{Clock, Embedded, MemoryBlobs, Options};
 use tower::ServiceExt as _;
@@ -91,5 +95,74 @@ async fn each_kind_has_its_status_and_no_details() {
             assert_eq!((answer.status, answer.text()), (status, body.as_str()));
             assert_eq!(answer.header("retry-after"), if status == 503 { "2" } else { "" });
         }
+    }
+}
+
+/// Blobs of which the first cannot be made durable, and how many were begun and deleted.
+#[derive(Default)]
+struct FullOnce {
+    blobs: MemoryBlobs,
+    begun: AtomicUsize,
+    deleted: AtomicUsize,
+}
+
+#[async_trait]
+impl Blobs for FullOnce {
+    async fn begin(&self, key: &BlobKey) -> PortResult<UploadId> {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        self.blobs.begin(key).await
+    }
+    async fn part(&self, upload: &UploadId, bytes: bytes::Bytes) -> PortResult<()> {
+        self.blobs.part(upload, bytes).await
+    }
+    async fn finish(&self, upload: &UploadId) -> PortResult<()> {
+        if self.begun.load(Ordering::SeqCst) == 1 {
+            return Err(PortError::new(PortErrorKind::Unavailable, "no space left on device"));
+        }
+        self.blobs.finish(upload).await
+    }
+    async fn abort(&self, upload: &UploadId) -> PortResult<()> {
+        self.blobs.abort(upload).await
+    }
+    fn forget(&self, upload: &UploadId) {
+        self.blobs.forget(upload);
+    }
+    async fn get(&self, key: &BlobKey) -> PortResult<BlobRead> {
+        self.blobs.get(key).await
+    }
+    async fn delete(&self, key: &BlobKey) -> PortResult<()> {
+        self.deleted.fetch_add(1, Ordering::SeqCst);
+        self.blobs.delete(key).await
+    }
+}
+
+#[tokio::test]
+async fn a_picture_that_cannot_be_stored_is_not_charged() {
+    let now = UnixMs::from_secs(1_800_000_000);
+    let store = Embedded::memory(Clock::new(move || now), Options::default()).unwrap();
+    let blobs = Arc::new(FullOnce::default());
+    let ports = Ports {
+        ledger: Arc::new(store.clone()),
+        blobs: Arc::clone(&blobs) as Arc<dyn Blobs>,
+        queue: Arc::new(store),
+    };
+    let random = std::sync::atomic::AtomicU64::new(1);
+    let random = move || u128::from(random.fetch_add(1, Ordering::SeqCst));
+    let host = Host { now: Arc::new(move || now), random: Arc::new(random) };
+    let secret = KeySecret([7; 32]);
+    let app = App::new(ports, host, Policy::default(), validator(), secret, PromptBook::default());
+    let limits = KeyLimits { hourly: Some(1), daily: Some(1) };
+    let key = app.add_key("poor", limits).await.unwrap();
+    let caller = app.authenticate(&key.text).await.unwrap().unwrap();
+    let add = async || {
+        let picture = NewPrompt::Image(bytes::Bytes::from_static(b"a picture"));
+        app.add_task(&caller, AddTask { prompt: picture, origin: Origin::Api }).await
+    };
+    assert!(matches!(add().await, Err(AddTaskError::Port(_))));
+    assert!(add().await.is_ok(), "the quota of one was not used up");
+    for refused in 1..=3 {
+        assert!(matches!(add().await, Err(AddTaskError::QuotaExceeded { .. })));
+        let (begun, deleted) = (blobs.begun.load(Ordering::SeqCst), blobs.deleted.load(Ordering::SeqCst));
+        assert_eq!((begun, deleted), (3, 1), "once known, nothing is stored: refusal {refused}");
     }
 }

@@ -4,7 +4,9 @@
 
 mod client;
 mod faults;
+mod floods;
 mod miner;
 mod ops;
+mod pictures;
 mod results;
 mod world;

@@ -9,7 +9,7 @@ use sn17_core::settle::Finding;
 use sn17_http::HttpOptions;
 use sn17_wire::ss58;
 
-use crate::world::{Answer, measured, miner, options, post, world, world_of, world_with};
+use crate::world::{Answer, endless, measured, miner, options, post, world, world_of, world_with};
 
 const COOLDOWN_SECS: u64 = 300;
 
@@ -231,6 +231,36 @@ async fn what_needs_no_scoring_is_answered_at_once() {
 }
 
 #[tokio::test]
+async fn a_margin_without_bounds_is_no_overflow() {
+    let mut policy = Policy::default();
+    policy.submissions.wait_margin_secs = u64::MAX;
+    policy.nonces.timeout_secs_max = u64::MAX;
+    let world = world_with(policy, options()).await;
+    world.advance(1);
+    let (task, prompt) = world.pull(&miner(1)).await;
+    let answer = world.send_synapse(world.submit_request(&miner(1), &task, &prompt, b"a splat")).await;
+    succeeded(&answer, "Success; verdict pending");
+}
+
+#[tokio::test]
+async fn nobody_waits_for_verdicts_that_nobody_makes() {
+    let world = world().await;
+    for number in 1..=3 {
+        // Twice as many as have a right to wait at the pace that is taken for granted.
+        for _ in 0..4 {
+            let task = sn17_core::TaskId::new(world.app.now(), world.app.random());
+            let effect = sn17_core::ledger::Effect::Score { task, hotkey: miner(number).hotkey() };
+            world.app.ports().queue.send(effect, None).await.unwrap();
+        }
+    }
+    let (task, prompt) = world.pull(&miner(1)).await;
+    let request = world.send_synapse(world.submit_request(&miner(1), &task, &prompt, b"a splat"));
+    // The clock of this world stands still, so that a wait would never end.
+    let answer = tokio::time::timeout(std::time::Duration::from_secs(60), request).await.unwrap();
+    succeeded(&answer, "Success; verdict pending");
+}
+
+#[tokio::test]
 async fn memory_for_submissions_is_bounded_at_its_edge() {
     const SHARE: usize = 4 << 20;
     for (shares, is_taken) in [(1, false), (2, true)] {
@@ -241,9 +271,8 @@ async fn memory_for_submissions_is_bounded_at_its_edge() {
         let (task, prompt) = world.pull(&miner(1)).await;
         let (task_of_2, prompt_of_2) = world.pull(&miner(2)).await;
         // The first one's body never ends, so its share stays taken until its sender goes away.
-        let (parts, _) = post(world.submit_request(&miner(1), &task, &prompt, b"a splat")).into_parts();
-        let endless = Body::from_stream(futures_util::stream::pending::<Result<&[u8], std::io::Error>>());
-        let mut first = Box::pin(world.send(Request::from_parts(parts, endless)));
+        let first = post(world.submit_request(&miner(1), &task, &prompt, b"a splat"));
+        let mut first = Box::pin(world.send(endless(first)));
         for _ in 0..1000 {
             assert!((&mut first).now_or_never().is_none());
             tokio::task::yield_now().await;

@@ -1,15 +1,17 @@
 //! A task's results, as its client gets them.
 
 use std::io::Read as _;
+use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::http::Request;
+use futures_util::FutureExt as _;
 use sn17_app::KeyLimits;
 use sn17_app::ports::BlobKey;
 use sn17_core::ledger::LoadSpec;
 use sn17_core::policy::Policy;
 use sn17_core::state::Key;
-use sn17_http::HttpOptions;
+use sn17_http::{Blocking, HttpOptions};
 use sn17_splat::{Limits, Splats, SpzDialect, decode, encode_spz};
 use tower::ServiceExt as _;
 
@@ -44,6 +46,51 @@ async fn succeeded_with(options: HttpOptions) -> (World, String) {
     assert_eq!(world.get(&format!("/get_result?id={id}")).await.text(), text);
     world.advance(30);
     (world, id)
+}
+
+#[tokio::test]
+async fn partial_results_are_told_where_the_policy_says_so_and_the_client_copes() {
+    for (partial_results, origin, expected) in [
+        (false, "", "NoResult"),
+        (true, "", "PartialResult(1)"),
+        (true, "discord", "PartialResult(1)"),
+        (true, "unity", "NoResult"),
+        (true, "blender", "NoResult"),
+    ] {
+        let mut policy = Policy::default();
+        policy.tasks.partial_results = partial_results;
+        let world = world_with(policy, options()).await;
+        let request = Request::post("/add_task")
+            .header("x-api-key", &world.key)
+            .header("content-type", "application/json")
+            .header("x-client-origin", origin);
+        let answer = world.send(request.body(Body::from("{\"prompt\":\"a robot\"}")).unwrap()).await;
+        let path = format!("/get_status?id={}", answer.json()["id"].as_str().unwrap());
+        assert_eq!(world.get(&path).await.text(), "{\"status\":\"NoResult\"}");
+        world.deliver(&miner(1), &spz(1.0), measured(0.90, false).0).await;
+        let status = world.get(&path).await;
+        assert_eq!(status.text(), format!("{{\"status\":\"{expected}\"}}"), "{origin}");
+        world.advance(30);
+        assert!(world.get(&path).await.text().starts_with("{\"status\":\"Success\""));
+    }
+}
+
+#[tokio::test]
+async fn a_conversion_keeps_nobody_waiting() {
+    let work = Arc::new(Mutex::new(Vec::new()));
+    let waiting = Arc::clone(&work);
+    let blocking = Blocking::new(move |job| waiting.lock().unwrap().push(job));
+    let (world, id) = succeeded_with(HttpOptions { blocking, ..options() }).await;
+    let path = format!("/get_result?id={id}&format=ply");
+    let mut ply = Box::pin(world.get(&path));
+    while work.lock().unwrap().is_empty() {
+        assert!((&mut ply).now_or_never().is_none(), "it is not converted on this thread");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.get("/healthz").await.status, 200);
+    let jobs = std::mem::take(&mut *work.lock().unwrap());
+    jobs.into_iter().for_each(|job| job());
+    assert_eq!(ply.await.status, 200);
 }
 
 #[tokio::test]

@@ -23,6 +23,8 @@ use sn17_wire::synapse::{self, Axon, DendriteRequest, Signing, Submission};
 use tower::ServiceExt as _;
 
 pub(crate) const ADMIN_KEY: &str = "an admin key of the tests";
+/// Content type of a [`form`].
+pub(crate) const FORM: &str = "multipart/form-data; boundary=b";
 pub(crate) const IP: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
 
 pub(crate) struct World {
@@ -203,6 +205,24 @@ pub(crate) fn post(request: DendriteRequest) -> Request<Body> {
         builder = builder.header(name, value);
     }
     builder.body(Body::from(request.body)).unwrap()
+}
+
+/// The same request with a body that never ends, nor begins.
+pub(crate) fn endless(request: Request<Body>) -> Request<Body> {
+    let stream = futures_util::stream::pending::<Result<&[u8], std::io::Error>>();
+    request.map(|_| Body::from_stream(stream))
+}
+
+/// A form of these fields, name and content.
+pub(crate) fn form(fields: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (name, content) in fields {
+        body.extend(format!("--b\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n").bytes());
+        body.extend(*content);
+        body.extend(b"\r\n");
+    }
+    body.extend(b"--b--\r\n");
+    body
 }
 
 pub(crate) async fn read(response: Response<Body>) -> Answer {

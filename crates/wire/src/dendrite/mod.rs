@@ -144,11 +144,6 @@ impl DendriteHeaders {
         Ok(Self { hotkey, axon_hotkey, nonce, uuid: uuid.to_owned(), signature, timeout_secs, echo })
     }
 
-    /// Who the request says it is from: good for a log line or a flood limit, and for nothing that matters.
-    pub const fn claimed_hotkey(&self) -> &Hotkey {
-        &self.hotkey
-    }
-
     /// Proves that `hotkey` sent this request to `validator` within `window` of `now`.
     ///
     /// Whether it was sent once is not for this function to know: the same headers verify again until the window
@@ -172,7 +167,8 @@ impl DendriteHeaders {
         }
         // The header `timeout` is not signed: a replay may name the longest one. So the nonce stays claimed for the
         // longest age anyone could be granted, plus the leeway for clocks that differ between our own hosts.
-        let longest_secs = window.delta_secs + window.timeout_secs_max + window.ahead_secs_max;
+        let longest_secs =
+            window.delta_secs.saturating_add(window.timeout_secs_max).saturating_add(window.ahead_secs_max);
         Ok(VerifiedDendrite {
             hotkey: self.hotkey,
             validator: *validator,
@@ -198,12 +194,12 @@ impl DendriteHeaders {
             reason = "the timeout is finite, not negative and capped by the window"
         )]
         let timeout_ms = (self.timeout_secs.min(window.timeout_secs_max as f64) * 1000.0) as u64;
-        let age_ms_max = window.delta_secs * 1000 + timeout_ms;
+        let age_ms_max = window.delta_secs.saturating_mul(1000).saturating_add(timeout_ms);
         let age_ms = now.0.saturating_sub(nonce_ms);
         if age_ms > age_ms_max {
             return Err(HeaderError::TooOld { acceptable_secs: secs(age_ms_max), age_secs: secs(age_ms) });
         }
-        let ahead_ms_max = window.ahead_secs_max * 1000;
+        let ahead_ms_max = window.ahead_secs_max.saturating_mul(1000);
         let ahead_ms = nonce_ms.saturating_sub(now.0);
         if ahead_ms > ahead_ms_max {
             return Err(HeaderError::TooFarAhead {
@@ -334,10 +330,14 @@ mod tests {
         }
 
         fn verify(&self) -> Result<VerifiedDendrite, HeaderError> {
+            self.verify_within(&NonceWindow::default())
+        }
+
+        fn verify_within(&self, window: &NonceWindow) -> Result<VerifiedDendrite, HeaderError> {
             DendriteHeaders::parse(|name| {
                 self.headers.iter().find(|header| header.0 == name).map(|header| header.1.as_bytes())
             })?
-            .verify(&validator(), NOW, &NonceWindow::default())
+            .verify(&validator(), NOW, window)
         }
     }
 
@@ -372,6 +372,16 @@ mod tests {
         }
         assert!(Request::sent(-16_000).without(names::TIMEOUT).verify().is_ok());
         assert!(Request::sent(-16_001).without(names::TIMEOUT).verify().is_err());
+    }
+
+    #[test]
+    fn a_window_without_bounds_is_no_overflow() {
+        let endless =
+            NonceWindow { delta_secs: u64::MAX, timeout_secs_max: u64::MAX, ahead_secs_max: u64::MAX };
+        for sent_ms in [-1_000_000_000, 1_000_000_000] {
+            let verified = Request::sent(sent_ms).verify_within(&endless).unwrap();
+            assert_eq!(verified.nonce_expires(), UnixMs(u64::MAX));
+        }
     }
 
     #[test]

@@ -225,13 +225,6 @@ pub fn refuse(status: u16, message: &str) -> SynapseResponse {
     SynapseResponse { status, headers: status_headers(status, message), body }
 }
 
-/// Renders the answer to a synapse that nobody serves here, in bittensor's words.
-pub fn refuse_unknown(name: &str) -> SynapseResponse {
-    let name: String = name.chars().take(64).collect();
-    let served = "['PullTask', 'SubmitResults', 'GetVersion']";
-    refuse(404, &format!("Synapse name '{name}' not found. Available synapses {served}"))
-}
-
 #[derive(Serialize)]
 struct Refusal<'a> {
     message: &'a str,

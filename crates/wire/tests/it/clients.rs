@@ -169,14 +169,9 @@ fn every_other_error_has_its_status_and_text() {
             404,
             "No successful results found for task ID 123e4567-e89b-12d3-a456-426614174001. Failure reason: timeout",
         ),
-        (ClientError::RouteNotFound, 404, "Not found"),
-        (ClientError::MethodNotAllowed, 405, "Method not allowed"),
         (ClientError::UserRate, 429, "Too many requests: User rate limit exceeded"),
-        (ClientError::CompanyRate, 429, "Too many requests: Company rate limit exceeded"),
         (ClientError::AddressRate, 429, "Too many requests: Rate limit exceeded"),
         (ClientError::QueueFull, 503, "Service unavailable: Task queue is full"),
-        (ClientError::Unavailable, 503, "Service unavailable: try again later"),
-        (ClientError::Internal, 500, "Internal Server Error: unexpected failure"),
     ];
     for (error, status, text) in rows {
         check(Err::<(), _>(error), status, text);

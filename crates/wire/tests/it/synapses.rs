@@ -151,14 +151,6 @@ fn a_refusal_is_an_object_with_a_message_and_a_short_plain_header() {
 }
 
 #[test]
-fn an_unknown_synapse_is_named_in_the_refusal() {
-    let refused = synapse::refuse_unknown("Nope");
-    let text =
-        "Synapse name 'Nope' not found. Available synapses ['PullTask', 'SubmitResults', 'GetVersion']";
-    assert_eq!((refused.status, &body_of(&refused)), (404, &json!({"message": text})));
-}
-
-#[test]
 fn our_miner_reads_our_answers() {
     let reply = PullTaskReply {
         task: Some(robot()),
