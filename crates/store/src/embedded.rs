@@ -359,6 +359,10 @@ mod tests {
             self.rows.snapshot()
         }
 
+        fn get(&self, row: &[u8]) -> Result<Option<fjall::UserValue>, RowsError> {
+            self.rows.get(row)
+        }
+
         fn commit(&self, changes: Vec<Change>) -> Result<(), RowsError> {
             if self.fails.load(Ordering::SeqCst) {
                 return Err(RowsError::from(fjall::Error::Io(std::io::Error::other("the disk is full"))));

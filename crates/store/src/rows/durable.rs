@@ -33,6 +33,11 @@ impl Rows for DurableRows {
         Box::new(DurableSnapshot { snapshot: self.database.snapshot(), keyspace: &self.keyspace })
     }
 
+    fn get(&self, row: &[u8]) -> Result<Option<UserValue>, RowsError> {
+        // fjall syncs the journal before it changes the table that is read here.
+        Ok(self.keyspace.get(row)?)
+    }
+
     fn commit(&self, changes: Vec<Change>) -> Result<(), RowsError> {
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
         for (row, value) in changes {

@@ -17,6 +17,10 @@ impl Rows for MemoryRows {
         Box::new(MemorySnapshot(self.0.read().unwrap_or_else(PoisonError::into_inner)))
     }
 
+    fn get(&self, row: &[u8]) -> Result<Option<UserValue>, RowsError> {
+        self.snapshot().get(row)
+    }
+
     fn commit(&self, changes: Vec<Change>) -> Result<(), RowsError> {
         let mut rows = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for (row, value) in changes {

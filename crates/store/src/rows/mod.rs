@@ -18,6 +18,10 @@ pub(crate) trait Rows: Send + Sync {
     /// The rows as of the last commit. To be held briefly: it may hold up the next commit.
     fn snapshot(&self) -> Box<dyn Snapshot + '_>;
 
+    /// One row's value, which is on disk: half the cost of a snapshot that is looked at once. A commit that is just being
+    /// made may show here before it shows in snapshots.
+    fn get(&self, row: &[u8]) -> Result<Option<fjall::UserValue>, RowsError>;
+
     /// Makes all changes or none, durably. After an error nothing may be committed any more.
     fn commit(&self, changes: Vec<Change>) -> Result<(), RowsError>;
 }
