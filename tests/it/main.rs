@@ -1,10 +1,15 @@
 //! The black-box suite: the real binary, driven over HTTP, sockets and its command line.
 //!
-//! Every test starts its own network over its own folder. Tests that take long say so in their names: `crash::` (two
-//! minutes), `memory::` and `hostile::slow_…` (some ten seconds each). What a machine lacks (curl, ONNX Runtime, the sample
-//! files) makes a test print one line `skipped: …`.
+//! Every test starts its own network over its own folder. `crash::` takes one to two minutes, `memory::` and
+//! `hostile::slow_…` some ten seconds each, the rest less. What a machine lacks (curl, ONNX Runtime) makes a test print
+//! one line `skipped: …`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests say what they skip and what they measured"
+)]
 
 mod binary;
 mod crash;

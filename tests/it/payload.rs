@@ -21,7 +21,9 @@ pub(crate) fn composed(prompt: &str, quality: Quality) -> Vec<u8> {
 /// A picture that clients may send: PNG, 64 pixels square.
 pub(crate) fn picture() -> Vec<u8> {
     let mut png = std::io::Cursor::new(Vec::new());
-    let pixels = image::RgbImage::from_fn(64, 64, |x, y| image::Rgb([x as u8 * 4, y as u8 * 4, 128]));
+    let stripes =
+        |x: u32, y: u32| if (x + y) % 16 < 8 { image::Rgb([200, 30, 30]) } else { image::Rgb([30, 30, 200]) };
+    let pixels = image::RgbImage::from_fn(64, 64, stripes);
     pixels.write_to(&mut png, image::ImageFormat::Png).unwrap();
     png.into_inner()
 }

@@ -26,7 +26,7 @@ fn text(path: &Path) -> String {
 }
 
 /// A hotkey file made by the binary, registered as the network's only miner.
-async fn registered_key(server: &Server, folder: &Path) -> String {
+fn registered_key(server: &Server, folder: &Path) -> String {
     let file = text(&folder.join("hotkey"));
     let address = stdout(&["miner", "new-key", &file]).trim().to_owned();
     let neurons = serde_json::json!({ "neurons": [{ "uid": 5, "hotkey": address }] });
@@ -69,7 +69,7 @@ async fn the_doctor_tells_a_miner_what_is_wrong() {
     assert!(!output.status.success() && words.contains("BAD  registration"), "{words}");
     assert!(words.contains("ok   clock") && words.contains("ok   signature"), "{words}");
 
-    let file = registered_key(&server, folder.path()).await;
+    let file = registered_key(&server, folder.path());
     let words = healthy(&file, &validator(&server)).await;
     assert!(words.contains("registered, no task is assigned"), "{words}");
 
@@ -88,7 +88,7 @@ async fn the_miner_hands_in_what_its_sources_give() {
     });
     let server = Server::simulating_with(0, policy).await;
     let folder = tempfile::tempdir().unwrap();
-    let file = registered_key(&server, folder.path()).await;
+    let file = registered_key(&server, folder.path());
     healthy(&file, &validator(&server)).await;
 
     let asked = Arc::new(Mutex::new(Vec::new()));
