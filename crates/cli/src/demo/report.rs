@@ -57,7 +57,7 @@ impl Happening {
                 })
             }
             Event::Waiting(wait) => What::Other(format!("waits {} s", wait.as_secs())),
-            Event::Failed(reason) => What::Other(reason.clone()),
+            Event::Failed(reason) | Event::Refused(reason) => What::Other(reason.clone()),
         };
         Self { miner, what }
     }
