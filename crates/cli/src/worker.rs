@@ -15,6 +15,7 @@ use sn17_app::ScoringPrompt;
 use sn17_core::scoring::RawViews;
 use sn17_render::{FRONT_VIEW, Frame};
 use sn17_score::{Scorer, ScorerOptions};
+use sn17_splat::{Container, Format};
 
 use crate::measure::{self, Measured};
 
@@ -93,9 +94,22 @@ pub(crate) fn run(args: &WorkerArgs) -> anyhow::Result<()> {
         } else {
             ScoringPrompt::Text(String::from_utf8(prompt).context("the prompt is not UTF-8")?)
         };
-        answer(&mut output, measure::measure(&splat, &prompt, &mut scorer, args.splats_max))?;
+        let measured = match check_container(&splat) {
+            Ok(()) => measure::measure(&splat, &prompt, &mut scorer, args.splats_max),
+            Err(reason) => Ok(Measured::Invalid(reason)),
+        };
+        answer(&mut output, measured)?;
     }
     Ok(())
+}
+
+/// Only the network's own container is a result: clients are served it as it came.
+fn check_container(splat: &[u8]) -> Result<(), String> {
+    let info = sn17_splat::inspect(splat).map_err(|error| error.to_string())?;
+    if info.format == Format::Spz(Container::Network) {
+        return Ok(());
+    }
+    Err("it is not SPZ in one zstd frame (compression 2)".to_owned())
 }
 
 fn answer(output: &mut impl Write, measured: anyhow::Result<Measured>) -> anyhow::Result<()> {
@@ -103,7 +117,7 @@ fn answer(output: &mut impl Write, measured: anyhow::Result<Measured>) -> anyhow
         Ok(Measured::Views { raw, frames }) => {
             let (front, grid) = pictures(frames)?;
             let header = AnswerHeader::Measured {
-                views: raw.to_views(),
+                views: sendable(raw.to_views()),
                 synthetic: raw.synthetic,
                 front_bytes: front.len() as u64,
                 grid_bytes: grid.len() as u64,
@@ -116,6 +130,17 @@ fn answer(output: &mut impl Write, measured: anyhow::Result<Measured>) -> anyhow
         Err(error) => write_line(output, &AnswerHeader::Failed { reason: format!("{error:#}") })?,
     }
     output.flush().context("cannot answer")
+}
+
+/// Figures that survive JSON, which has no NaN and no infinity. Where the models gave one of those, all lists are sent
+/// empty: by the rules either tells of a broken model run and scores 0.
+fn sendable(views: RawViews) -> RawViews {
+    let lists = [&views.cosines, &views.iqa, &views.lpips, &views.ssim];
+    if lists.into_iter().flatten().all(|value| value.is_finite()) {
+        return views;
+    }
+    tracing::error!("the models gave figures that are no finite numbers");
+    RawViews::default()
 }
 
 fn pictures(frames: Vec<Frame>) -> anyhow::Result<(Vec<u8>, Vec<u8>)> {
@@ -145,4 +170,41 @@ fn read_exactly(input: &mut impl Read, bytes: u64) -> anyhow::Result<Vec<u8>> {
     let mut payload = vec![0; usize::try_from(bytes)?];
     input.read_exact(&mut payload).context("a job broke off")?;
     Ok(payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use sn17_core::scoring::{MetricRules, Metrics, PromptKind, score};
+
+    use super::*;
+
+    #[test]
+    fn figures_that_are_no_numbers_arrive_and_score_0() {
+        let rules = MetricRules::default();
+        let good = RawViews {
+            cosines: vec![0.3; 16],
+            iqa: vec![0.9; 16],
+            lpips: vec![0.1; 16],
+            ssim: vec![0.9; 16],
+        };
+        let bad = RawViews { iqa: vec![f64::NAN; 16], ..good.clone() };
+        let worse = RawViews { lpips: vec![f64::INFINITY; 16], ..good.clone() };
+        let arrived = |views: RawViews| -> RawViews {
+            let header = AnswerHeader::Measured {
+                views: sendable(views),
+                synthetic: true,
+                front_bytes: 0,
+                grid_bytes: 0,
+            };
+            match serde_json::from_slice(&serde_json::to_vec(&header).unwrap()).unwrap() {
+                AnswerHeader::Measured { views, .. } => views,
+                AnswerHeader::Invalid { reason } | AnswerHeader::Failed { reason } => panic!("{reason}"),
+            }
+        };
+        let scored =
+            |views: RawViews| score(&Metrics::from_views(&arrived(views), PromptKind::Text, &rules), &rules);
+        assert!(scored(bad).abs() < f64::EPSILON);
+        assert!(scored(worse).abs() < f64::EPSILON);
+        assert_eq!(arrived(good.clone()), good);
+    }
 }
