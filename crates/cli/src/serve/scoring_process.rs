@@ -62,6 +62,10 @@ impl ScoringProcess {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true);
+        // Ctrl-C goes to the terminal's whole process group; the job in hand is to finish all the same. If the parent
+        // is killed outright, the end of its input ends this process.
+        #[cfg(unix)]
+        command.process_group(0);
         let mut child = command.spawn().context("cannot start the scoring process")?;
         let input = child.stdin.take().context("the scoring process has no input")?;
         let output = child.stdout.take().context("the scoring process has no output")?;
