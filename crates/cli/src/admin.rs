@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use sn17_app::{App, KeyLimits, KeyRow};
+use sn17_store::OpenError;
 use sn17_wire::ss58;
 
 use crate::serve::data::DataFolder;
@@ -37,7 +38,7 @@ enum Action {
 
 pub(crate) fn run(args: &AdminArgs) -> anyhow::Result<()> {
     runtime()?.block_on(async {
-        let admin = Admin::open(&DataFolder::open(&args.data)?).await?;
+        let admin = Admin::open(&DataFolder::open(&args.data)?)?;
         match args.action {
             Action::DeadLetters => {
                 println!("{:<36}  MINER", "TASK");
@@ -98,15 +99,24 @@ pub(crate) struct Server {
 }
 
 impl Admin {
-    pub(crate) async fn open(folder: &DataFolder) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder().timeout(ANSWER_WITHIN).build()?;
-        if let Some(running) = folder.running()
-            && client.get(format!("{}/healthz", running.url)).send().await.is_ok()
-        {
-            let base = format!("{}/admin", running.url);
-            return Ok(Self::Server(Server { client, base, admin_key: folder.admin_key()? }));
+    /// Opens the store or, if that is in use, finds the server that uses it.
+    ///
+    /// The admin key goes to the noted URL only while the store is in use. Without a server over the folder the note
+    /// is what a crash left behind, and any process of any user may listen there by now.
+    pub(crate) fn open(folder: &DataFolder) -> anyhow::Result<Self> {
+        match serve::app_over(folder) {
+            Ok(app) => {
+                folder.forget_running();
+                Ok(Self::Store(Box::new(app)))
+            }
+            Err(error) if is_store_in_use(&error) => {
+                let running = folder.running().ok_or(error)?;
+                let client = reqwest::Client::builder().no_proxy().timeout(ANSWER_WITHIN).build()?;
+                let base = format!("{}/admin", running.url);
+                Ok(Self::Server(Server { client, base, admin_key: folder.admin_key()? }))
+            }
+            Err(error) => Err(error),
         }
-        serve::app_over(folder).map(|app| Self::Store(Box::new(app)))
     }
 
     pub(crate) async fn add_key(&self, owner: &str, limits: KeyLimits) -> anyhow::Result<String> {
@@ -163,6 +173,11 @@ impl Admin {
     }
 }
 
+/// Whether it is the store's folder that could not be opened, as when another process has it open.
+fn is_store_in_use(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref::<OpenError>(), Some(OpenError::Folder { .. }))
+}
+
 impl Server {
     fn url(&self, path: &str) -> String {
         format!("{}/{path}", self.base)
@@ -172,7 +187,8 @@ impl Server {
         &self,
         request: reqwest::RequestBuilder,
     ) -> anyhow::Result<T> {
-        let response = request.header("x-admin-key", &self.admin_key).send().await?;
+        let request = request.header("x-admin-key", &self.admin_key);
+        let response = request.send().await.context("the store is in use, but its server does not answer")?;
         let status = response.status();
         let body = response.bytes().await?;
         let words = || format!("the server answered {status}: {}", String::from_utf8_lossy(&body));

@@ -46,7 +46,7 @@ enum Action {
 
 pub(crate) fn run(args: &KeysArgs) -> anyhow::Result<()> {
     runtime()?.block_on(async {
-        let admin = Admin::open(&DataFolder::open(&args.data)?).await?;
+        let admin = Admin::open(&DataFolder::open(&args.data)?)?;
         match &args.action {
             Action::Add { owner, hourly, daily } => {
                 let limits = KeyLimits { hourly: *hourly, daily: *daily };

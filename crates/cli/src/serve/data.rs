@@ -28,11 +28,18 @@ pub(crate) struct Running {
 }
 
 impl DataFolder {
-    /// Opens the folder, creating it if need be.
+    /// Opens the folder. If need be it is made, for its owner only.
     pub(crate) fn open(root: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(root)
-            .with_context(|| format!("cannot create the data folder {}", root.display()))?;
-        Ok(Self { root: root.to_owned() })
+        let folder = Self { root: root.to_owned() };
+        if let Some(parent) = root.parent() {
+            std::fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
+        }
+        // The ledger once more: the folder around it may be older, and open to others.
+        for private in [root, &folder.ledger()] {
+            create_private(private)
+                .with_context(|| format!("cannot create the data folder {}", private.display()))?;
+        }
+        Ok(folder)
     }
 
     /// State: the store's own folder.
@@ -83,13 +90,27 @@ impl DataFolder {
     /// Notes where this process listens.
     pub(crate) fn note_running(&self, running: &Running) -> anyhow::Result<()> {
         let text = serde_json::to_string_pretty(running)?;
-        write_secret(&self.root.join("running.json"), text.as_bytes())
+        write_secret(&self.running_file(), text.as_bytes())
     }
 
-    /// Where a process over this folder listens, or last listened.
+    /// Where a process over this folder says it listens. After a crash this is an old note, and whoever answers there
+    /// may be anybody: trust it only while the store is in use.
     pub(crate) fn running(&self) -> Option<Running> {
-        let text = std::fs::read_to_string(self.root.join("running.json")).ok()?;
+        let text = std::fs::read_to_string(self.running_file()).ok()?;
         serde_json::from_str(&text).ok()
+    }
+
+    /// Removes the note. Only for a process that has the store open, or is about to close it.
+    pub(crate) fn forget_running(&self) {
+        if let Err(error) = std::fs::remove_file(self.running_file())
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "cannot remove {}", self.running_file().display());
+        }
+    }
+
+    fn running_file(&self) -> PathBuf {
+        self.root.join("running.json")
     }
 
     fn secret(&self, name: &str, make: impl FnOnce() -> String) -> anyhow::Result<String> {
@@ -106,15 +127,87 @@ impl DataFolder {
 /// Writes a file that only its owner may read; a crash leaves the old one or the new one.
 pub(crate) fn write_secret(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let mut options = std::fs::OpenOptions::new();
-    options.create(true).truncate(true).write(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
         options.mode(0o600);
     }
+    replace(file, &mut options, bytes)
+}
+
+/// Writes a file that anyone may read; a crash leaves the old one or the new one.
+pub(crate) fn write_whole(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    replace(file, &mut std::fs::OpenOptions::new(), bytes)
+}
+
+fn replace(file: &Path, options: &mut std::fs::OpenOptions, bytes: &[u8]) -> anyhow::Result<()> {
     let draft = file.with_extension("new");
-    let mut open = options.open(&draft).with_context(|| format!("cannot write {}", draft.display()))?;
+    let mut open = options
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .open(&draft)
+        .with_context(|| format!("cannot write {}", draft.display()))?;
     open.write_all(bytes)?;
     open.sync_all()?;
     std::fs::rename(&draft, file).with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Makes a folder that only its owner may enter; one that exists stays as it is.
+fn create_private(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    match builder.create(folder) {
+        Err(_) if folder.is_dir() => Ok(()),
+        created => created,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_may_look_into_the_folder() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let outside = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+
+        let root = outside.path().join("not/there/yet");
+        let folder = DataFolder::open(&root).unwrap();
+        assert_eq!((mode(&root), mode(&folder.ledger())), (0o700, 0o700));
+        folder.key_secret().unwrap();
+        assert_eq!(mode(&root.join("api-key-secret")), 0o600);
+
+        let open = outside.path().join("open");
+        std::fs::create_dir(&open).unwrap();
+        std::fs::set_permissions(&open, PermissionsExt::from_mode(0o755)).unwrap();
+        let folder = DataFolder::open(&open).unwrap();
+        assert_eq!((mode(&open), mode(&folder.ledger())), (0o755, 0o700), "what was there is not changed");
+    }
+
+    #[test]
+    fn a_file_in_the_way_is_named() {
+        let outside = tempfile::tempdir().unwrap();
+        let root = outside.path().join("file");
+        std::fs::write(&root, "").unwrap();
+        assert!(DataFolder::open(&root).unwrap_err().to_string().contains("file"));
+    }
+
+    #[test]
+    fn a_note_is_read_until_it_is_forgotten() {
+        let outside = tempfile::tempdir().unwrap();
+        let folder = DataFolder::open(outside.path()).unwrap();
+        folder.note_running(&Running { url: "http://127.0.0.1:1".to_owned(), pid: 1 }).unwrap();
+        assert_eq!(folder.running().unwrap().url, "http://127.0.0.1:1");
+        folder.forget_running();
+        folder.forget_running();
+        assert!(folder.running().is_none());
+    }
 }

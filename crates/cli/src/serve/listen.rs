@@ -148,7 +148,7 @@ fn self_signed(folder: &Path) -> anyhow::Result<(Vec<u8>, Vec<u8>)> {
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         let made = rcgen::generate_simple_self_signed(names).context("cannot make a certificate")?;
         super::data::write_secret(&key_file, made.signing_key.serialize_pem().as_bytes())?;
-        std::fs::write(&certificate_file, made.cert.pem())?;
+        super::data::write_whole(&certificate_file, made.cert.pem().as_bytes())?;
     }
     Ok((read(&certificate_file)?, read(&key_file)?))
 }
