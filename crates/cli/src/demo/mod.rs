@@ -15,13 +15,15 @@ use sn17_splat::{Limits, Splats};
 use sn17_wire::sr25519::Keypair;
 use sn17_wire::synapse::Axon;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use crate::host;
 use crate::miner::link::Link;
 use crate::miner::work::{self, Event};
 use crate::miner::{Generator, address};
+use crate::serve::data::DataFolder;
 use crate::serve::metagraph::{MetagraphFile, NeuronEntry};
-use crate::serve::{Network, RateLimitsChoice, ServeArgs, runtime};
+use crate::serve::{Network, RateLimitsChoice, Scoring, ServeArgs, runtime};
 use report::{Happening, Report};
 
 /// What the text task asks for.
@@ -31,6 +33,10 @@ const PICTURE_OF: &str = "hamburger";
 /// A task of the demo ends within this, or something is wrong.
 const ENDS_WITHIN: Duration = Duration::from_secs(120);
 const POLL_EVERY: Duration = Duration::from_millis(200);
+/// The demo's two miners.
+const MINERS: [&str; 2] = ["careful", "careless"];
+/// Lies in a data folder that a demo has made, and so may remove.
+const MARKER: &str = "made-by-sn17-demo";
 
 #[derive(Args, Debug)]
 pub(crate) struct DemoArgs {
@@ -63,32 +69,79 @@ fn policy() -> Policy {
 
 async fn demonstrate(args: &DemoArgs) -> anyhow::Result<()> {
     let started = Instant::now();
-    let data = args.out.join("data");
-    if data.exists() {
-        std::fs::remove_dir_all(&data).with_context(|| format!("cannot remove {}", data.display()))?;
-    }
-    std::fs::create_dir_all(&data).with_context(|| format!("cannot create {}", data.display()))?;
-    let names = ["careful", "careless"];
-    let miners = names.map(|_| Arc::new(Keypair::from_mini_secret(&host::random_secret())));
-    write_metagraph(&data, &miners)?;
+    let data = fresh_data(&args.out)?;
+    let keypairs = MINERS.map(|_| Arc::new(Keypair::from_mini_secret(&host::random_secret())));
+    write_metagraph(&data, &keypairs)?;
     let network = Network::start(&serve_args(args, &data), policy()).await?;
     println!("network    http://{}   scoring: {}", network.address, network.scoring);
-
     let client = Client::new(&network).await?;
+    let (text_task, image_task) = ask(args, &client).await?;
+
+    let (sender, mut happenings) = mpsc::unbounded_channel();
+    let mut working = set_to_work(args, &network, &keypairs, &sender)?;
+    let mut report = Report::new(started);
+    for task in [&text_task, &image_task] {
+        watch(task, &client, &mut happenings, &mut report).await?;
+    }
+    working.shutdown().await;
+    while let Ok(happening) = happenings.try_recv() {
+        report.note(happening);
+    }
+
+    let (text_file, image_file) = (args.out.join("text-result.spz"), args.out.join("image-result.spz"));
+    client.fetch(&text_task, &text_file).await?;
+    client.fetch(&image_task, &image_file).await?;
+    let sheet = args.out.join("contact-sheet.png");
+    draw_sheet(&text_file, &sheet)?;
+    report.print(matches!(network.scoring, Scoring::Models { synthetic: true, .. }));
+    println!("\nresults    {} and {}", text_file.display(), image_file.display());
+    println!("picture    {}", sheet.display());
+    network.stop().await;
+    Ok(())
+}
+
+/// The data folder, made anew. One that no demo has made stays: it may be that of a real network.
+fn fresh_data(out: &Path) -> anyhow::Result<PathBuf> {
+    let data = out.join("data");
+    if data.exists() {
+        anyhow::ensure!(
+            data.join(MARKER).is_file(),
+            "{} was not made by a demo and is not removed for one, choose another --out",
+            data.display()
+        );
+        std::fs::remove_dir_all(&data).with_context(|| format!("cannot remove {}", data.display()))?;
+    }
+    DataFolder::open(&data)?;
+    std::fs::write(data.join(MARKER), "The next `sn17 demo` removes this folder.\n")
+        .with_context(|| format!("cannot write to {}", data.display()))?;
+    Ok(data)
+}
+
+/// The client's two tasks: one in words, one by a picture.
+async fn ask(args: &DemoArgs, client: &Client) -> anyhow::Result<(String, String)> {
     let picture = picture()?;
-    std::fs::write(args.out.join("prompt.png"), &picture)?;
+    let file = args.out.join("prompt.png");
+    std::fs::write(&file, &picture).with_context(|| format!("cannot write {}", file.display()))?;
     let text_task = client.ask_in_words(&args.prompt).await?;
     let image_task = client.ask_by_picture(picture).await?;
     println!(
         "client     asks for \"{}\" ({text_task}) and for what {} shows ({image_task})",
         args.prompt,
-        args.out.join("prompt.png").display()
+        file.display()
     );
+    Ok((text_task, image_task))
+}
 
-    let (sender, mut happenings) = mpsc::unbounded_channel();
+/// Starts both miners, which tell `sender` what happens to them.
+fn set_to_work(
+    args: &DemoArgs,
+    network: &Network,
+    keypairs: &[Arc<Keypair>],
+    sender: &mpsc::UnboundedSender<Happening>,
+) -> anyhow::Result<JoinSet<()>> {
     let generators = [first_generator(args)?, Generator::Procedural(Quality::Noisy)];
-    let mut working = tokio::task::JoinSet::new();
-    for ((name, keypair), generator) in names.into_iter().zip(&miners).zip(generators) {
+    let mut working = JoinSet::new();
+    for ((name, keypair), generator) in MINERS.into_iter().zip(keypairs).zip(generators) {
         println!("miner      {name:<9} {}", address(keypair));
         let axon = Axon {
             ip: network.address.ip().to_string(),
@@ -103,34 +156,26 @@ async fn demonstrate(args: &DemoArgs) -> anyhow::Result<()> {
         });
         working.spawn(work::mine(link, Arc::new(generator), work::Options { submissions_max: None, report }));
     }
+    Ok(working)
+}
 
-    let mut report = Report::new(started);
-    for task in [&text_task, &image_task] {
-        let ended = tokio::time::timeout(ENDS_WITHIN, async {
-            loop {
-                tokio::select! {
-                    Some(happening) = happenings.recv() => report.note(happening),
-                    status = client.ended(task) => return status,
-                }
+/// Reports what happens until a task has ended.
+async fn watch(
+    task: &str,
+    client: &Client,
+    happenings: &mut mpsc::UnboundedReceiver<Happening>,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let ended = tokio::time::timeout(ENDS_WITHIN, async {
+        loop {
+            tokio::select! {
+                Some(happening) = happenings.recv() => report.note(happening),
+                status = client.ended(task) => return status,
             }
-        });
-        let status =
-            ended.await.with_context(|| format!("task {task} did not end within {ENDS_WITHIN:?}"))??;
-        report.task_ended(task, &status);
-    }
-    working.shutdown().await;
-    while let Ok(happening) = happenings.try_recv() {
-        report.note(happening);
-    }
-    let (text_file, image_file) = (args.out.join("text-result.spz"), args.out.join("image-result.spz"));
-    client.fetch(&text_task, &text_file).await?;
-    client.fetch(&image_task, &image_file).await?;
-    let sheet = args.out.join("contact-sheet.png");
-    draw_sheet(&text_file, &sheet)?;
-    report.print(network.scoring.contains("SYNTHETIC"));
-    println!("\nresults    {} and {}", text_file.display(), image_file.display());
-    println!("picture    {}", sheet.display());
-    network.stop().await;
+        }
+    });
+    let status = ended.await.with_context(|| format!("task {task} did not end within {ENDS_WITHIN:?}"))??;
+    report.task_ended(task, &status);
     Ok(())
 }
 
@@ -211,7 +256,8 @@ struct Status {
 impl Client {
     async fn new(network: &Network) -> anyhow::Result<Self> {
         let key = network.app.add_key("demo", sn17_app::KeyLimits::default()).await?.text;
-        Ok(Self { http: reqwest::Client::new(), base: format!("http://{}", network.address), key })
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        Ok(Self { http, base: format!("http://{}", network.address), key })
     }
 
     async fn ask_in_words(&self, prompt: &str) -> anyhow::Result<String> {
@@ -261,5 +307,24 @@ impl Client {
             String::from_utf8_lossy(&body)
         );
         std::fs::write(file, body).with_context(|| format!("cannot write {}", file.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_demo_made_is_removed() {
+        let out = tempfile::tempdir().unwrap();
+        let data = fresh_data(out.path()).unwrap();
+        std::fs::write(data.join("left over"), "").unwrap();
+        assert_eq!(fresh_data(out.path()).unwrap(), data);
+        assert!(!data.join("left over").exists(), "a demo's folder is made anew");
+
+        std::fs::remove_file(data.join(MARKER)).unwrap();
+        std::fs::write(data.join("precious"), "").unwrap();
+        assert!(fresh_data(out.path()).unwrap_err().to_string().contains("not made by a demo"));
+        assert!(data.join("precious").exists());
     }
 }

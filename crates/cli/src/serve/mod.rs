@@ -8,6 +8,7 @@ mod prompt_images;
 mod scoring_process;
 mod simulate;
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use tokio::task::JoinHandle;
 use crate::host::{self, Clock};
 use crate::models;
 use data::{DataFolder, Running};
+use metagraph::Metagraph;
 use scoring_process::ScoringProcess;
 
 /// Where miners and clients of the original network look for it.
@@ -95,27 +97,73 @@ impl RateLimitsChoice {
     }
 }
 
+/// What scores the submissions.
+#[derive(Clone, Debug)]
+pub(crate) enum Scoring {
+    /// Models, in a process beside this one.
+    Models { folder: PathBuf, version: String, synthetic: bool },
+    /// Scripted verdicts.
+    Script,
+    /// Nothing in this network.
+    Off,
+}
+
+impl fmt::Display for Scoring {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Models { folder, version, synthetic } => {
+                let warning = if *synthetic { " (SYNTHETIC weights, the scores mean nothing)" } else { "" };
+                write!(formatter, "{version}{warning} in {}", folder.display())
+            }
+            Self::Script => formatter.write_str("scripted, see POST /simulate/verdict"),
+            Self::Off => formatter.write_str("off (--no-worker)"),
+        }
+    }
+}
+
 /// A network that is up.
 #[derive(Debug)]
 pub(crate) struct Network {
     pub(crate) app: Arc<App>,
     pub(crate) address: SocketAddr,
-    pub(crate) metagraph: PathBuf,
-    pub(crate) miners: usize,
-    pub(crate) scoring: String,
-    pub(crate) has_own_certificate: bool,
+    pub(crate) scoring: Scoring,
+    has_own_certificate: bool,
+    folder: DataFolder,
     store: Embedded,
-    stop: watch::Sender<bool>,
-    /// Tasks that finish what they have in hand after `stop`.
-    draining: Vec<JoinHandle<()>>,
+    /// Told to stop one after the other: requests that wait for their verdicts are answered while scoring goes on.
+    parts: Vec<Part>,
     /// Tasks that may be cut off at any point.
     background: Vec<JoinHandle<()>>,
+}
+
+/// A task that finishes what it has in hand when it is told to stop.
+#[derive(Debug)]
+struct Part {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Part {
+    fn start<F>(run: impl FnOnce(watch::Receiver<bool>) -> F) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (stop, stopped) = watch::channel(false);
+        Self { stop, task: tokio::spawn(run(stopped)) }
+    }
+
+    async fn stop(self) {
+        self.stop.send_replace(true);
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "a part of the network ended badly");
+        }
+    }
 }
 
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     runtime()?.block_on(async {
         let network = Network::start(args, policy(args)?).await?;
-        summary(&network, args);
+        print!("{}", network.summary(args).await?);
         network.run_until_told().await
     })
 }
@@ -150,68 +198,58 @@ impl Network {
         };
         let options = Options { max_receives: policy.submissions.attempts_max, ..Options::default() };
         let (store, blobs, ports) = open_ports(&folder, store_clock.clone(), options)?;
-        let validator = validator(args, &folder)?;
-        let images = match &args.prompt_images {
-            Some(folder) => prompt_images::load(folder, &policy.tasks, &*ports.blobs).await?,
-            None => Vec::new(),
-        };
-        let prompts = PromptBook::new(prompts(args)?, images);
-        let app = App::new(ports, host::host(&clock), policy, validator, folder.key_secret()?, prompts);
-        let app = Arc::new(app);
-        let metagraph = args.metagraph.clone().unwrap_or_else(|| folder.metagraph());
-        if let Some(neurons) = metagraph::read(&metagraph)? {
-            app.apply_roster(neurons).await?;
-        }
-        let miners = app.roster().await?.len();
+        folder.forget_running();
+        let app = Arc::new(app(args, policy, &folder, ports, &clock).await?);
+        let mut metagraph = Metagraph::new(metagraph_file(args, &folder));
+        metagraph.apply(&app).await?;
 
-        let options = HttpOptions {
-            admin_key: AdminKey::new(folder.admin_key()?),
-            limits: args.rate_limits.limits(),
-            ..HttpOptions::default()
-        };
-        let mut router = sn17_http::router(Arc::clone(&app), options);
-        let (scorer, scoring): (Option<Arc<dyn Scorer>>, String) = if args.simulate {
+        let router = sn17_http::router(Arc::clone(&app), http_options(args, &folder)?);
+        let (router, scorer, scoring) = if args.simulate {
             let script = Arc::new(simulate::Script::new(policy));
-            router = simulate::extend(router, Arc::clone(&app), Arc::clone(&script), clock, store_clock);
-            (Some(script), "scripted, see POST /simulate".to_owned())
+            let router = simulate::extend(router, Arc::clone(&app), Arc::clone(&script), clock, store_clock);
+            (router, Some(script as Arc<dyn Scorer>), Scoring::Script)
         } else if args.no_worker {
-            (None, "off (--no-worker)".to_owned())
+            (router, None, Scoring::Off)
         } else {
-            let (scorer, description) = scoring_process(args, policy.submissions.splats_max).await?;
-            (Some(scorer), description)
+            let (scorer, scoring) = scoring_process(args, policy.submissions.splats_max).await?;
+            (router, Some(scorer), scoring)
         };
 
         let given = args.tls_certificate.as_deref().zip(args.tls_key.as_deref());
         let (tls, has_own_certificate) = listen::tls_config(given, &folder.tls())?;
-        let listener = TcpListener::bind(args.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}", args.listen))?;
-        let address = listener.local_addr()?;
-        let url = format!("http://{}", SocketAddr::new(loopback_for(address.ip()), address.port()));
-        folder.note_running(&Running { url, pid: std::process::id() })?;
-
-        let (stop, stopped) = watch::channel(false);
-        let mut draining = vec![tokio::spawn(listen::serve(listener, router, tls, stopped.clone()))];
+        let (listener, address) = listen_at(args.listen, &folder).await?;
+        let mut parts = vec![Part::start(|stop| listen::serve(listener, router, tls, stop))];
         if let Some(scorer) = scorer {
-            draining.push(tokio::spawn(loops::score(Arc::clone(&app), scorer, stopped)));
+            parts.push(Part::start(|stop| loops::score(Arc::clone(&app), scorer, stop)));
         }
         let background = vec![
             tokio::spawn(loops::timers(Arc::clone(&app))),
             tokio::spawn(loops::sweeps(Arc::clone(&app), store.clone(), blobs)),
-            tokio::spawn(metagraph::follow(metagraph.clone(), Arc::clone(&app))),
+            tokio::spawn(metagraph.follow(Arc::clone(&app))),
         ];
-        Ok(Self {
-            app,
-            address,
-            metagraph,
-            miners,
-            scoring,
-            has_own_certificate,
-            store,
-            stop,
-            draining,
-            background,
-        })
+        Ok(Self { app, address, scoring, has_own_certificate, folder, store, parts, background })
+    }
+
+    /// What `serve` prints at its start.
+    async fn summary(&self, args: &ServeArgs) -> anyhow::Result<String> {
+        let Self { app, address, scoring, .. } = self;
+        let miners = app.roster().await?.len();
+        let certificate = if self.has_own_certificate { " (self-signed, curl -k)" } else { "" };
+        let data = args.data.display();
+        let metagraph = metagraph_file(args, &self.folder);
+        let validator = ss58::encode(&app.validator());
+        Ok(format!(
+            "sn17 {version}\n\
+             \x20 http       http://{address}\n\
+             \x20 https      https://{address}{certificate}\n\
+             \x20 validator  {validator}\n\
+             \x20 data       {data}\n\
+             \x20 miners     {miners} in {metagraph}\n\
+             \x20 scoring    {scoring}\n\
+             \x20 next       sn17 keys add --owner me --data {data}\n",
+            version = env!("CARGO_PKG_VERSION"),
+            metagraph = metagraph.display(),
+        ))
     }
 
     async fn run_until_told(self) -> anyhow::Result<()> {
@@ -220,22 +258,39 @@ impl Network {
             reason = self.store.stopped() => anyhow::bail!("the store has stopped: {reason}"),
         }
         tracing::info!("stopping: open requests and the submission in hand may finish");
-        self.stop().await;
-        Ok(())
+        tokio::select! {
+            () = self.stop() => Ok(()),
+            told = stop_signal() => told,
+        }
     }
 
-    /// Lets open requests and the submission in hand finish, then stops.
+    /// Lets open requests and then the submission in hand finish, then stops.
     pub(crate) async fn stop(self) {
-        self.stop.send_replace(true);
-        for task in self.draining {
-            if let Err(error) = task.await {
-                tracing::error!(%error, "a part of the network ended badly");
-            }
+        self.folder.forget_running();
+        for part in self.parts {
+            part.stop().await;
         }
         for task in self.background {
             task.abort();
         }
     }
+}
+
+/// The use cases as `serve` has them.
+async fn app(
+    args: &ServeArgs,
+    policy: Policy,
+    folder: &DataFolder,
+    ports: Ports,
+    clock: &Clock,
+) -> anyhow::Result<App> {
+    let validator = validator(args, folder)?;
+    let images = match &args.prompt_images {
+        Some(folder) => prompt_images::load(folder, &policy.tasks, &*ports.blobs).await?,
+        None => Vec::new(),
+    };
+    let prompts = PromptBook::new(prompts(args)?, images);
+    Ok(App::new(ports, host::host(clock), policy, validator, folder.key_secret()?, prompts))
 }
 
 /// The use cases over a data folder that no server has open.
@@ -272,7 +327,28 @@ fn open_ports(
     Ok((store, blobs, ports))
 }
 
-async fn scoring_process(args: &ServeArgs, splats_max: usize) -> anyhow::Result<(Arc<dyn Scorer>, String)> {
+fn metagraph_file(args: &ServeArgs, folder: &DataFolder) -> PathBuf {
+    args.metagraph.clone().unwrap_or_else(|| folder.metagraph())
+}
+
+fn http_options(args: &ServeArgs, folder: &DataFolder) -> anyhow::Result<HttpOptions> {
+    Ok(HttpOptions {
+        admin_key: AdminKey::new(folder.admin_key()?),
+        limits: args.rate_limits.limits(),
+        ..HttpOptions::default()
+    })
+}
+
+/// Listens, and leaves a note of it for the other commands on this machine.
+async fn listen_at(address: SocketAddr, folder: &DataFolder) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    let address = listener.local_addr()?;
+    let url = format!("http://{}", SocketAddr::new(loopback_for(address.ip()), address.port()));
+    folder.note_running(&Running { url, pid: std::process::id() })?;
+    Ok((listener, address))
+}
+
+async fn scoring_process(args: &ServeArgs, splats_max: usize) -> anyhow::Result<(Arc<dyn Scorer>, Scoring)> {
     let models = match &args.models {
         Some(folder) => folder.clone(),
         None => {
@@ -283,9 +359,9 @@ async fn scoring_process(args: &ServeArgs, splats_max: usize) -> anyhow::Result<
     };
     let process = ScoringProcess::new(models.clone(), splats_max);
     let ready = process.start().await.context("scoring cannot start (--no-worker serves without it)")?;
-    let weights = if ready.synthetic { "SYNTHETIC weights, the scores mean nothing" } else { "weights" };
-    let description = format!("{weights}: {} {}", models.display(), ready.model_version);
-    Ok((Arc::new(process), description))
+    let scoring =
+        Scoring::Models { folder: models, version: ready.model_version, synthetic: ready.synthetic };
+    Ok((Arc::new(process), scoring))
 }
 
 fn validator(args: &ServeArgs, folder: &DataFolder) -> anyhow::Result<Hotkey> {
@@ -324,19 +400,4 @@ async fn stop_signal() -> anyhow::Result<()> {
 #[cfg(not(unix))]
 async fn stop_signal() -> anyhow::Result<()> {
     tokio::signal::ctrl_c().await.context("cannot listen for signals")
-}
-
-fn summary(network: &Network, args: &ServeArgs) {
-    let certificate =
-        if network.has_own_certificate { "self-signed certificate, curl -k" } else { "given certificate" };
-    println!("sn17 {}", env!("CARGO_PKG_VERSION"));
-    println!(
-        "  listening  http://{address} and https://{address} ({certificate})",
-        address = network.address
-    );
-    println!("  validator  {}", ss58::encode(&network.app.validator()));
-    println!("  data       {}", args.data.display());
-    println!("  miners     {} registered, see {}", network.miners, network.metagraph.display());
-    println!("  scoring    {}", network.scoring);
-    println!("  next       sn17 keys add --owner me --data {}", args.data.display());
 }
