@@ -15,8 +15,10 @@ use crate::server::{Answer, Server};
 
 /// How often the process is killed.
 const KILLS: u64 = 200;
-/// A process lives so long at most, in milliseconds; less than a start takes is possible.
+/// A process lives so long at most once it is ready, in milliseconds.
 const LIFE_MS_MAX: u64 = 300;
+/// Every fifth one is followed by one that is killed within so many milliseconds of its start, most of them unready.
+const START_MS_MAX: u64 = 80;
 const MINERS: u16 = 4;
 const CLIENTS: u64 = 3;
 /// What was accepted has ended this long after the last kill.
@@ -60,6 +62,9 @@ async fn tk_1_sb_1_two_hundred_kills_lose_no_task_and_count_nothing_twice() {
             // The load never holds the lock across a request, so requests are under way now.
             let mut server_now = server.write().await;
             server_now.kill();
+            if number % 5 == 0 {
+                server_now.start_and_kill(Duration::from_millis(random.below(START_MS_MAX))).await;
+            }
             server_now.restart().await;
             drop(server_now);
             if number % 50 == 49 {

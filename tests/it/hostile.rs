@@ -53,7 +53,7 @@ async fn is_well(server: &Server) {
 
 #[tokio::test]
 async fn bytes_that_are_no_requests_end_their_connection_alone() {
-    let server = Server::any().await;
+    let server = Server::simulating(1).await;
     let mut noise = crate::payload::Random(5).bytes(10_000);
     let tls_noise = [&[0x16, 3, 1, 0x20, 0][..], &noise].concat();
     let half_preface = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &noise].concat();
@@ -75,7 +75,7 @@ async fn bytes_that_are_no_requests_end_their_connection_alone() {
 
 #[tokio::test]
 async fn in_1_header_blocks_have_a_limit() {
-    let server = Server::any().await;
+    let server = Server::simulating(1).await;
     let request = |line: &str, bytes: usize| {
         format!("{line} HTTP/1.1\r\nhost: x\r\nx-pad: {}\r\nconnection: close\r\n\r\n", "p".repeat(bytes))
     };
@@ -97,7 +97,7 @@ async fn in_1_header_blocks_have_a_limit() {
 
 #[tokio::test]
 async fn in_1_bodies_are_refused_by_their_announced_length() {
-    let server = Server::any().await;
+    let server = Server::simulating(1).await;
     let key = &server.api_key;
     let cases = [
         (
@@ -144,7 +144,7 @@ async fn in_1_a_body_that_grows_too_large_is_cut_off_and_costs_nothing() {
 
 #[tokio::test]
 async fn two_readings_of_one_request_are_impossible() {
-    let server = Server::any().await;
+    let server = Server::simulating(1).await;
     let smuggled = "GET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n";
     // Transfer-Encoding wins and the connection ends (RFC 9112, section 6.1): what follows is never a request.
     let both = format!(
@@ -172,7 +172,7 @@ async fn two_readings_of_one_request_are_impossible() {
 
 #[tokio::test]
 async fn pipelined_requests_are_answered_in_order() {
-    let server = Server::any().await;
+    let server = Server::simulating(1).await;
     let get = |path: &str, last: &str| format!("GET {path} HTTP/1.1\r\nhost: x\r\n{last}\r\n");
     let requests = get("/healthz", "") + &get("/nothing", "") + &get("/readyz", "connection: close\r\n");
     let answer = exchange(&server, requests.as_bytes()).await;
@@ -184,7 +184,7 @@ async fn pipelined_requests_are_answered_in_order() {
 
 #[tokio::test]
 async fn an_answer_does_not_wait_for_the_next_request_to_be_whole() {
-    let server = Server::any().await;
+    let server = Server::simulating(1).await;
     let mut stream = connect(&server).await;
     stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\nGET /rea").await.unwrap();
     assert!(until(&mut stream, "ok\n").await.starts_with("HTTP/1.1 200 "));
@@ -265,7 +265,7 @@ async fn wrong_methods_types_and_encodings_are_refused_in_their_surfaces_words()
 
 #[tokio::test]
 async fn slow_and_silent_clients_lose_their_connection_and_nobody_else_does() {
-    let server = Server::any().await;
+    let server = Server::simulating(1).await;
     let mut slow = connect(&server).await;
     slow.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n").await.unwrap();
     let mut dripping = connect(&server).await;

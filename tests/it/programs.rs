@@ -180,6 +180,46 @@ async fn keys_are_managed_with_and_without_a_running_network() {
     }
 }
 
+#[tokio::test]
+async fn serve_says_why_it_cannot_start() {
+    let server = Server::simulating(0).await;
+    let (occupied, used) = (text(&server.data()), server.url.strip_prefix("http://").unwrap().to_owned());
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, content: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, content).unwrap();
+        text(&file)
+    };
+    let data = text(&folder.path().join("data"));
+    let throttle = write("throttle.json", r#"{ "miners": { "throttle_secs": 301 } }"#);
+    let misspelt = write("misspelt.json", r#"{ "miners": { "cooldown": 1 } }"#);
+    let twice = {
+        let neuron =
+            |uid| format!(r#"{{ "uid": {uid}, "hotkey": "{}" }}"#, crate::miner::Miner::new(1).address());
+        write("twice.json", &format!(r#"{{ "neurons": [{}, {}] }}"#, neuron(1), neuron(2)))
+    };
+    let cases = [
+        (vec!["--data", &occupied], "does another process use it?"),
+        (vec!["--data", &data, "--listen", &used], "cannot listen on"),
+        (vec!["--data", &data, "--policy", &throttle], "throttle_secs exceeds"),
+        (vec!["--data", &data, "--policy", &misspelt], "unknown field `cooldown`"),
+        (vec!["--data", &data, "--policy", "/nowhere.json"], "cannot read /nowhere.json"),
+        (vec!["--data", &data, "--metagraph", &twice], "stands there twice"),
+        (vec!["--data", &data, "--validator-hotkey", "5Grw"], "--validator-hotkey 5Grw"),
+    ];
+    for (arguments, words) in cases {
+        let mut all = vec!["serve", "--simulate", "--listen", "127.0.0.1:0"];
+        if arguments.contains(&"--listen") {
+            all.truncate(2);
+        }
+        all.extend(arguments);
+        let all: Vec<String> = all.into_iter().map(str::to_owned).collect();
+        let said = beside(move || failure(&all.iter().map(String::as_str).collect::<Vec<_>>())).await;
+        assert!(said.contains(words), "{said}");
+    }
+    assert_eq!(server.get("/healthz").await.status, 200, "the one that runs does not mind");
+}
+
 #[test]
 fn splats_are_looked_into_and_drawn() {
     let folder = tempfile::tempdir().unwrap();

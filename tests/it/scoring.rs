@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use sn17_splat::encode_ply;
 use sn17_splat::procedural::{Quality, object};
 
@@ -148,7 +148,10 @@ fn stat(pid: u32) -> Option<Vec<String>> {
 
 #[tokio::test]
 async fn tk_1_sb_4_what_nobody_scores_is_given_up_as_a_failure_of_ours() {
-    let policy = json!({ "submissions": { "wait_secs": 1, "resend_secs": 1, "resends_max": 2 } });
+    let policy = json!({
+        "tasks": { "assignable_secs": 10, "deadline_secs": 10 },
+        "submissions": { "wait_secs": 1, "resend_secs": 1, "resends_max": 2 },
+    });
     let server = Server::start(Setup { miners: 1, policy, arguments: vec!["--no-worker".into()] }).await;
     let id = server.add_task(PROMPT).await;
     let miner = Miner::new(1);
@@ -156,7 +159,6 @@ async fn tk_1_sb_4_what_nobody_scores_is_given_up_as_a_failure_of_ours() {
     assert_eq!(task.id, id);
     let pending = miner.submit(&server, &task, b"a splat").await;
     assert_eq!(pending.message(), "Success; verdict pending");
-    assert_eq!(server.status(&id).await, json!({ "status": "NoResult" }));
 
     let started = Instant::now();
     let given_up = loop {
@@ -169,5 +171,5 @@ async fn tk_1_sb_4_what_nobody_scores_is_given_up_as_a_failure_of_ours() {
     assert_eq!(given_up.message(), "Not scored: a failure of ours, without penalty");
     assert_eq!(given_up.json()["feedback"]["validation_failed"], false);
     assert_eq!(given_up.cooldown_until(), pending.cooldown_until(), "SB-4: nothing but the plain cooldown");
-    assert_eq!(server.status(&id).await["status"], Value::from("NoResult"), "others may still take the task");
+    assert_eq!(server.ended(&id).await["status"], "Failure", "TK-1");
 }

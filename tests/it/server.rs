@@ -166,6 +166,15 @@ impl Server {
         assert_eq!(url, self.url, "it listens where it did");
     }
 
+    /// Starts the killed process again and kills it `after` so long, ready or not.
+    pub(crate) async fn start_and_kill(&mut self, after: Duration) {
+        let address = self.url.strip_prefix("http://").unwrap().to_owned();
+        let process = self.process_mut();
+        process.child = spawn(process.folder.path(), &process.setup, &address);
+        tokio::time::sleep(after).await;
+        self.kill();
+    }
+
     /// Asks the process to stop (SIGTERM) and tells whether it ended well.
     pub(crate) async fn stop(&mut self) -> bool {
         let pid = self.pid().to_string();
