@@ -203,3 +203,30 @@ impl From<KeyRow> for ListedKey {
         Self { prefix: key.prefix, owner: key.owner, hourly: key.hourly, daily: key.daily }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::data::Running;
+
+    #[test]
+    fn a_note_is_believed_only_while_the_store_is_in_use() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = DataFolder::open(root.path()).unwrap();
+        let note = Running { url: "http://127.0.0.1:1".to_owned(), pid: 1 };
+        folder.note_running(&note).unwrap();
+
+        let holder = Admin::open(&folder).unwrap();
+        assert!(matches!(holder, Admin::Store(_)), "the store is free, whatever the note says");
+        assert!(folder.running().is_none(), "it was an old note");
+        assert!(Admin::open(&folder).is_err(), "in use, and nobody says by whom");
+
+        folder.note_running(&note).unwrap();
+        // HTTP clients need the crypto that every networked command chooses first.
+        let _runtime = runtime().unwrap();
+        match Admin::open(&folder).unwrap() {
+            Admin::Server(server) => assert_eq!(server.url("keys"), "http://127.0.0.1:1/admin/keys"),
+            Admin::Store(_) => panic!("two have the store open"),
+        }
+    }
+}
