@@ -13,9 +13,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tracing::Instrument as _;
 
-use crate::Server;
 use crate::refusal::Refusal;
 use crate::route::{Route, Surface};
+use crate::{Server, linger};
 
 /// Largest header block, names and values, in bytes.
 pub(crate) const HEADER_BYTES_MAX: usize = 16 << 10;
@@ -37,6 +37,7 @@ pub(crate) async fn attend(State(server): State<Arc<Server>>, request: Request, 
         http.route = route.label,
         http.method = method,
     );
+    let (request, rest) = linger::watch(request);
     let mut response = serve(route.surface, request, next).instrument(span.clone()).await;
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
         server.metrics.refused(route.label, &refusal);
@@ -66,6 +67,11 @@ pub(crate) async fn attend(State(server): State<Arc<Server>>, request: Request, 
     let duration_ms = server.app.now().ms_since(arrived);
     server.metrics.answered(route.label, method, status, duration_ms);
     tracing::debug!(parent: &span, http.status = status, duration_ms, "answered");
+    if status >= 400
+        && let Some(rest) = rest
+    {
+        rest.discard(|| server.app.now()).await;
+    }
     response
 }
 

@@ -12,6 +12,7 @@ mod budget;
 mod client;
 mod hygiene;
 mod limiter;
+mod linger;
 mod metrics;
 mod miner;
 mod ops;

@@ -9,4 +9,5 @@ mod miner;
 mod ops;
 mod pictures;
 mod results;
+mod socket;
 mod world;
