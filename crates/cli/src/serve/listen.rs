@@ -17,14 +17,23 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sn17_http::RemoteIp;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tower::Layer as _;
 use tower::util::MapRequest;
 use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutBody};
 
-/// Connections at once; more wait in the system's backlog.
-const CONNECTIONS_MAX: usize = 8_192;
+/// Connections at once, where the system's limit on open files allows them; more wait in the system's backlog.
+const CONNECTIONS_MAX: u64 = 8_192;
+/// Open files kept back from connections: the store's and the blobs'.
+const OTHER_FILES: u64 = 2_048;
+/// Requests at once on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 32;
+/// A client that takes nothing of an answer for so long is dropped.
+const TAKEN_WITHIN: Duration = Duration::from_secs(30);
+/// After a connection that could not be accepted, as for want of open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A client must send its request's headers within this.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 /// Between two pieces of a request's body at most this may pass.
@@ -44,7 +53,7 @@ pub(crate) async fn serve(
     mut stop: watch::Receiver<bool>,
 ) {
     let acceptor = TlsAcceptor::from(tls);
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Arc::new(Semaphore::new(connections_max()));
     let graceful = GracefulShutdown::new();
     let mut builder = Builder::new(TokioExecutor::new());
     builder
@@ -52,19 +61,24 @@ pub(crate) async fn serve(
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_WITHIN)
         .max_buf_size(HEADER_BUFFER_BYTES);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(Some(Duration::from_secs(20)));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Some(Duration::from_secs(20)))
+        .max_concurrent_streams(STREAMS_MAX);
     let builder = Arc::new(builder);
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let (stream, peer) = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
-                    continue;
-                }
-            },
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &places) => accepted,
             _ = stop.wait_for(|stop| *stop) => break,
+        };
+        let (stream, peer, place) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
         };
         let (builder, acceptor, router, watcher) =
             (Arc::clone(&builder), acceptor.clone(), router.clone(), graceful.watcher());
@@ -80,6 +94,26 @@ pub(crate) async fn serve(
     }
 }
 
+/// The next connection, once there is a place for it.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> anyhow::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, place))
+}
+
+/// How many connections fit, after asking the system for as many open files as it gives.
+fn connections_max() -> usize {
+    let files_max = rlimit::increase_nofile_limit(OTHER_FILES + CONNECTIONS_MAX).unwrap_or(OTHER_FILES);
+    let connections = files_max.saturating_sub(OTHER_FILES).max(files_max / 4).min(CONNECTIONS_MAX);
+    if connections < CONNECTIONS_MAX {
+        tracing::warn!(files_max, connections, "few open files are allowed, raise `ulimit -n`");
+    }
+    usize::try_from(connections).unwrap_or(usize::MAX)
+}
+
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
@@ -92,6 +126,9 @@ async fn connection(
     let mut first = [0_u8; 1];
     let read =
         tokio::time::timeout(HEADERS_WITHIN, stream.peek(&mut first)).await.context("nothing was sent")??;
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(TAKEN_WITHIN));
+    let stream = Box::pin(stream);
     if read == 1 && first == [TLS_HANDSHAKE] {
         let stream = tokio::time::timeout(HEADERS_WITHIN, acceptor.accept(stream))
             .await

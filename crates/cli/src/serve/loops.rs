@@ -6,8 +6,11 @@ use std::time::Duration;
 use sn17_app::ports::{Delivery, PortError, PortErrorKind};
 use sn17_app::{App, Attempt, Scorer};
 use sn17_core::ledger::QueueName;
+use sn17_core::{Hotkey, TaskId};
 use sn17_store::{Embedded, FolderBlobs};
 use tokio::sync::watch;
+
+use crate::host::Clock;
 
 /// A worker or timer loop asks again after waiting so long for messages.
 const WAIT_SECS: u32 = 5;
@@ -19,6 +22,14 @@ const TIMERS_AT_ONCE: usize = 64;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Old files and expired rows are looked for this often.
 const CLEAN_EVERY: Duration = Duration::from_secs(5);
+/// Seconds until a failed submission is tried again the first time; the square of the attempt multiplies it.
+const RETRY_SECS: u32 = 3;
+/// How often an attempt is repeated when a port fails, with the lease in hand.
+const PORT_TRIES_MAX: u32 = 30;
+/// Between two of these.
+const PORT_PAUSE: Duration = Duration::from_secs(2);
+/// Dead letters looked at when there are new ones.
+const DEAD_LETTERS_MAX: usize = 1_000;
 /// After a failing store a loop waits this long.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -62,22 +73,35 @@ async fn handle(
         }
     };
     let attempt = tokio::select! {
-        attempt = app.attempt(delivery, scorer) => attempt,
+        attempt = persistently(app, delivery, scorer) => attempt?,
         () = heartbeat => return Ok(()),
     };
     let answered = match attempt {
-        Ok(Attempt::Done) => queue.ack(&delivery.receipt).await,
-        // Given up, it goes to the dead letters: the queue has handed it out as often as it does.
-        Ok(Attempt::Retry | Attempt::GivenUp) => queue.extend(&delivery.receipt, 0).await,
-        Err(error) => {
-            queue.extend(&delivery.receipt, 1).await?;
-            return Err(error);
-        }
+        Attempt::Done => queue.ack(&delivery.receipt).await,
+        Attempt::Retry => queue.extend(&delivery.receipt, RETRY_SECS * delivery.receive_count.pow(2)).await,
+        // It goes to the dead letters: the queue has handed it out as often as it does.
+        Attempt::GivenUp => queue.extend(&delivery.receipt, 0).await,
     };
     match answered {
         // Somebody else has the lease by now; the verdict stands all the same.
         Err(error) if error.kind == PortErrorKind::NotFound => Ok(()),
         answered => answered,
+    }
+}
+
+/// Attempts a delivery until the ports play their part: their failures are no fault of the submission's, and must
+/// not use up its deliveries.
+async fn persistently(app: &App, delivery: &Delivery, scorer: &dyn Scorer) -> Result<Attempt, PortError> {
+    let mut tries = 1;
+    loop {
+        match app.attempt(delivery, scorer).await {
+            Err(error) if tries < PORT_TRIES_MAX => {
+                tracing::warn!(%error, tries, "a submission could not be settled, trying again");
+                tries += 1;
+                tokio::time::sleep(PORT_PAUSE).await;
+            }
+            attempt => return attempt,
+        }
     }
 }
 
@@ -108,15 +132,23 @@ pub(crate) async fn timers(app: Arc<App>) {
 pub(crate) async fn sweeps(app: Arc<App>, store: Embedded, blobs: Arc<FolderBlobs>) {
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     let mut clean = tokio::time::interval(CLEAN_EVERY);
+    let mut buried = Vec::new();
     loop {
         tokio::select! {
-            _ = sweep.tick() => match app.sweep().await {
-                Ok(done) if done == sn17_app::Upkeep::default() => {}
-                Ok(done) => tracing::debug!(?done, "looked after overdue items"),
-                Err(error) => pause("ledger", &error).await,
-            },
+            _ = sweep.tick() => {
+                match app.sweep().await {
+                    Ok(done) if done == sn17_app::Upkeep::default() => {}
+                    Ok(done) => tracing::debug!(?done, "looked after overdue items"),
+                    Err(error) => pause("ledger", &error).await,
+                }
+                match settle_buried(&app, &buried).await {
+                    Ok(letters) => buried = letters,
+                    Err(error) => pause("scoring queue", &error).await,
+                }
+            }
             _ = clean.tick() => {
-                for cleaned in [store.sweep(app.now()).await, blobs.sweep(app.now()).await] {
+                // Files bear the system's time, whatever a simulation makes of the network's.
+                for cleaned in [store.sweep(app.now()).await, blobs.sweep(Clock::default().now()).await] {
                     if let Err(error) = cleaned {
                         tracing::warn!(%error, "expired things could not be removed");
                     }
@@ -124,6 +156,16 @@ pub(crate) async fn sweeps(app: Arc<App>, store: Embedded, blobs: Arc<FolderBlob
             }
         }
     }
+}
+
+/// Settles submissions that went to the dead letters unseen, as when this process was killed each time it held
+/// them; answers the dead letters as they are now. Nothing is done while they stay as they were.
+async fn settle_buried(app: &App, before: &[(TaskId, Hotkey)]) -> Result<Vec<(TaskId, Hotkey)>, PortError> {
+    let letters = app.dead_letters(DEAD_LETTERS_MAX).await?;
+    if letters != before {
+        app.settle_dead_letters(&letters).await?;
+    }
+    Ok(letters)
 }
 
 async fn pause(what: &str, error: &PortError) {

@@ -19,7 +19,7 @@ use sn17_app::ports::{Ledger, Queue};
 use sn17_app::{App, Ports, PromptBook, Scorer};
 use sn17_core::Hotkey;
 use sn17_core::policy::Policy;
-use sn17_http::{AdminKey, HttpOptions, RateLimits};
+use sn17_http::{AdminKey, Blocking, HttpOptions, RateLimits};
 use sn17_store::{Embedded, FolderBlobs, FolderOptions, Options};
 use sn17_wire::ss58;
 use tokio::net::TcpListener;
@@ -197,7 +197,7 @@ impl Network {
             sn17_store::Clock::new(move || clock.now())
         };
         let options = Options { max_receives: policy.submissions.attempts_max, ..Options::default() };
-        let (store, blobs, ports) = open_ports(&folder, store_clock.clone(), options)?;
+        let (store, blobs, ports) = open_ports(&folder, store_clock.clone(), options, &policy)?;
         folder.forget_running();
         let app = Arc::new(app(args, policy, &folder, ports, &clock).await?);
         let mut metagraph = Metagraph::new(metagraph_file(args, &folder));
@@ -296,7 +296,8 @@ async fn app(
 /// The use cases over a data folder that no server has open.
 pub(crate) fn app_over(folder: &DataFolder) -> anyhow::Result<App> {
     let clock = Clock::default();
-    let (_, _, ports) = open_ports(folder, sn17_store::Clock::system(), Options::default())?;
+    let (_, _, ports) =
+        open_ports(folder, sn17_store::Clock::system(), Options::default(), &Policy::default())?;
     let validator = folder.own_validator()?;
     Ok(App::new(
         ports,
@@ -312,11 +313,12 @@ fn open_ports(
     folder: &DataFolder,
     clock: sn17_store::Clock,
     options: Options,
+    policy: &Policy,
 ) -> anyhow::Result<(Embedded, Arc<FolderBlobs>, Ports)> {
     let store = Embedded::open(&folder.ledger(), clock, options).with_context(|| {
         format!("cannot open the store in {} (does another process use it?)", folder.ledger().display())
     })?;
-    let blobs = FolderBlobs::open(&folder.blobs(), FolderOptions::default())
+    let blobs = FolderBlobs::open(&folder.blobs(), blob_options(policy))
         .with_context(|| format!("cannot open {}", folder.blobs().display()))?;
     let blobs = Arc::new(blobs);
     let ports = Ports {
@@ -327,6 +329,15 @@ fn open_ports(
     Ok((store, blobs, ports))
 }
 
+/// BL-1: blobs outlive everything that names them, with an hour to spare.
+fn blob_options(policy: &Policy) -> FolderOptions {
+    let tasks_secs = policy.tasks.deadline_secs + policy.tasks.lifetime_secs;
+    let kept_secs = tasks_secs.max(policy.submissions.lifetime_secs) + 3600;
+    let retention_secs =
+        ["submissions", "prompts", "previews"].map(|name| (name.to_owned(), kept_secs)).to_vec();
+    FolderOptions { retention_secs, ..FolderOptions::default() }
+}
+
 fn metagraph_file(args: &ServeArgs, folder: &DataFolder) -> PathBuf {
     args.metagraph.clone().unwrap_or_else(|| folder.metagraph())
 }
@@ -335,6 +346,7 @@ fn http_options(args: &ServeArgs, folder: &DataFolder) -> anyhow::Result<HttpOpt
     Ok(HttpOptions {
         admin_key: AdminKey::new(folder.admin_key()?),
         limits: args.rate_limits.limits(),
+        blocking: Blocking::new(|work| drop(tokio::task::spawn_blocking(work))),
         ..HttpOptions::default()
     })
 }
