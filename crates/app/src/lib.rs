@@ -71,6 +71,7 @@ pub struct App {
     keys: keys::KeyCache,
     prompts: PromptBook,
     uploads: submissions::UploadGuards,
+    /// How long scoring a submission takes; 0 while nobody knows.
     pace_ms: AtomicU64,
 }
 
@@ -92,7 +93,7 @@ impl App {
             keys: keys::KeyCache::new(key_secret),
             prompts,
             uploads: submissions::UploadGuards::default(),
-            pace_ms: AtomicU64::new(scoring::PACE_UNKNOWN_MS),
+            pace_ms: AtomicU64::new(0),
         }
     }
 

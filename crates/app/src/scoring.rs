@@ -16,7 +16,7 @@ use crate::ports::{BlobKey, Delivery, PortErrorKind, PortResult, transact};
 
 /// What scoring a submission is taken to need before this process has scored any, in milliseconds: what it takes on a
 /// processor without an accelerator. Where nobody scores at all, five submissions wait for a verdict and no more.
-pub(crate) const PACE_UNKNOWN_MS: u64 = 5_000;
+const PACE_UNKNOWN_MS: u64 = 5_000;
 /// How many times the average one job may count in the average.
 const PACE_JUMP: u64 = 4;
 
@@ -178,12 +178,16 @@ impl App {
     /// How long scoring one submission has lately taken in this process, in milliseconds; [`PACE_UNKNOWN_MS`] before
     /// the first.
     pub(crate) fn pace_ms(&self) -> u64 {
-        self.pace_ms.load(Ordering::Relaxed)
+        match self.pace_ms.load(Ordering::Relaxed) {
+            0 => PACE_UNKNOWN_MS,
+            known => known,
+        }
     }
 
     fn note_pace(&self, took_ms: u64) {
         // Two workers that note at once may lose one figure, which does no harm.
-        self.pace_ms.store(next_pace_ms(self.pace_ms(), took_ms), Ordering::Relaxed);
+        let pace_ms = self.pace_ms.load(Ordering::Relaxed);
+        self.pace_ms.store(next_pace_ms(pace_ms, took_ms), Ordering::Relaxed);
     }
 
     async fn keep_previews(
@@ -200,11 +204,15 @@ impl App {
     }
 }
 
-/// A moving average of weight 1/4, in which a job counts as at most [`PACE_JUMP`] times the average and a second: the
-/// host's clock may be moved during a job, and no such jump shall make every wait look hopeless.
+/// A moving average of weight 1/4 that begins with the first job, in which a job counts as at most [`PACE_JUMP`] times
+/// the average and a second: the host's clock may be moved during a job, and no such jump shall make every wait look
+/// hopeless.
 fn next_pace_ms(pace_ms: u64, took_ms: u64) -> u64 {
-    let counted_ms = took_ms.min(pace_ms.saturating_mul(PACE_JUMP).saturating_add(1000));
-    pace_ms.saturating_mul(3).saturating_add(counted_ms) / 4
+    let usual_ms = if pace_ms == 0 { PACE_UNKNOWN_MS } else { pace_ms };
+    let counted_ms = took_ms.min(usual_ms.saturating_mul(PACE_JUMP).saturating_add(1000));
+    let average_ms =
+        if pace_ms == 0 { counted_ms } else { pace_ms.saturating_mul(3).saturating_add(counted_ms) / 4 };
+    average_ms.max(1)
 }
 
 /// Where a submission's picture lies; `name` is `front` or `grid`.
@@ -219,9 +227,10 @@ mod tests {
 
     #[test]
     fn the_pace_follows_jobs_and_not_a_clock_that_is_moved() {
-        let after = |jobs: &[u64]| jobs.iter().fold(PACE_UNKNOWN_MS, |pace, took| next_pace_ms(pace, *took));
-        assert!(after(&[200; 20]) < 220, "a quick host is known soon");
-        assert!(after(&[60_000; 20]) > 55_000, "and so is a slow one");
+        let after = |jobs: &[u64]| jobs.iter().fold(0, |pace, took| next_pace_ms(pace, *took));
+        assert_eq!([after(&[200]), after(&[0])], [200, 1], "the first job says it");
+        assert!(after(&[60_000; 20]) > 55_000, "a slow host is known soon");
+        assert!(after(&[3 * 24 * 3_600_000]) < 5 * PACE_UNKNOWN_MS);
         let usual = after(&[2_000; 20]);
         let jumped = next_pace_ms(usual, 3 * 24 * 3_600_000);
         assert!(jumped < 2 * usual + 1_000, "{jumped} after {usual}");
