@@ -4,13 +4,13 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// No command takes longer; the first to score on a machine may have to fetch ONNX Runtime.
 const ENDS_WITHIN: Duration = Duration::from_secs(170);
 
-/// The `sn17` to test: the one that the environment variable `SN17_BIN` names, else the one built beside this test, else one
-/// that cargo builds now.
+/// The `sn17` to test: the one that the environment variable `SN17_BIN` names, else the one beside this test, which cargo
+/// builds first unless it is there and newer than every source.
 pub(crate) fn path() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
@@ -19,17 +19,30 @@ pub(crate) fn path() -> &'static Path {
         }
         let test = std::env::current_exe().unwrap();
         let beside = test.ancestors().nth(2).unwrap().join(format!("sn17{}", std::env::consts::EXE_SUFFIX));
-        if !beside.is_file() {
-            let folder = beside.ancestors().nth(2).unwrap();
-            let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-            build.args(["build", "--package", "sn17-cli", "--target-dir"]).arg(folder);
-            if !cfg!(debug_assertions) {
-                build.arg("--release");
-            }
-            assert!(build.status().unwrap().success(), "the binary cannot be built; SN17_BIN may name one");
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("crates");
+        let built = beside.metadata().and_then(|metadata| metadata.modified());
+        if built.is_ok_and(|built| built > newest(&sources)) {
+            return beside;
         }
+        let folder = beside.ancestors().nth(2).unwrap();
+        let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        build.args(["build", "--quiet", "--package", "sn17-cli", "--target-dir"]).arg(folder);
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+        }
+        assert!(build.status().unwrap().success(), "the binary cannot be built; SN17_BIN may name one");
         beside
     })
+}
+
+/// When the newest file in a folder was changed.
+fn newest(folder: &Path) -> SystemTime {
+    let changed = |entry: std::fs::DirEntry| {
+        let metadata = entry.metadata().unwrap();
+        if metadata.is_dir() { newest(&entry.path()) } else { metadata.modified().unwrap() }
+    };
+    let entries = std::fs::read_dir(folder).unwrap();
+    entries.map(|entry| changed(entry.unwrap())).max().unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 /// Runs a command to its end, which must come within [`ENDS_WITHIN`].
