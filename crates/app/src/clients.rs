@@ -136,11 +136,12 @@ impl App {
     /// Those of the ledger.
     pub async fn status(&self, caller: &Caller, id: TaskId) -> PortResult<TaskStatus> {
         let now = self.now();
-        let Some(task) = self.task_of(caller, id).await? else {
+        let view = self.ports.ledger.read(now, LoadSpec::keys([Key::Task(id)])).await?;
+        let Some((_, task)) = view.task(id).filter(|(_, task)| task.owner == caller.hash) else {
             return Ok(TaskStatus::NoResult);
         };
         Ok(match task.state_at(now) {
-            TaskState::Open => self.open_status(&task),
+            TaskState::Open => self.open_status(task),
             TaskState::Failure { reason, .. } => TaskStatus::Failure { reason },
             TaskState::Success { .. } => match task.best() {
                 Some(best) => TaskStatus::Success {

@@ -122,8 +122,14 @@ impl Server {
 
 /// A parameter of the query, the first of its name.
 fn parameter(parts: &Parts, name: &str) -> Option<String> {
-    let query = parts.uri.query()?.as_bytes();
-    form_urlencoded::parse(query).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    let query = parts.uri.query()?;
+    if query.contains(['%', '+']) {
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        return pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+    }
+    // Nothing to decode, as in every query of a good client.
+    let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
 }
 
 /// A JSON answer of ours.
