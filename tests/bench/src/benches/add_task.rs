@@ -46,7 +46,8 @@ fn prepare(_: Size) -> anyhow::Result<Contest> {
         &headers,
         br#"{"prompt":"a red wooden robot with a hammer in one hand"}"#,
     );
-    let requests = Arc::new(vec![Arc::new(add); CONNECTIONS]);
+    let add = Arc::new(add);
+    let requests: Arc<Vec<_>> = Arc::new((0..CONNECTIONS).map(|_| Arc::clone(&add)).collect());
     let bare_target = Target { address: bare.address, pid: bare.pid() };
     let (same_runtime, same_requests) = (Arc::clone(&runtime), Arc::clone(&requests));
     Ok(Contest {

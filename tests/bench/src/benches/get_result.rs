@@ -33,7 +33,8 @@ fn prepare(_: Size) -> anyhow::Result<Contest> {
     bare::put_result(&network.scratch, &result)?;
     let bare = Bare::start(&network.scratch)?;
     let runtime = load::runtime()?;
-    let requests = Arc::new(vec![Arc::new(runtime.block_on(done(&network, &result))?); CONNECTIONS]);
+    let get = Arc::new(runtime.block_on(done(&network, &result))?);
+    let requests: Arc<Vec<_>> = Arc::new((0..CONNECTIONS).map(|_| Arc::clone(&get)).collect());
     let bare_target = Target { address: bare.address, pid: bare.pid() };
     let (same_runtime, same_requests) = (Arc::clone(&runtime), Arc::clone(&requests));
     Ok(Contest {
