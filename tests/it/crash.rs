@@ -82,7 +82,7 @@ async fn tk_1_sb_1_two_hundred_kills_lose_no_task_and_count_nothing_twice() {
     assert!(tasks.len() > 100 && submissions.len() > 100, "that was no load");
     every_task_ends(&server, &tasks).await;
     for miner in &miners {
-        nothing_counts_twice(&server, miner, &submissions).await;
+        nothing_counts_twice(&mut server, miner, &submissions).await;
     }
     assert!(server.stop().await, "it ends well when told to");
 }
@@ -181,14 +181,19 @@ async fn every_task_ends(server: &Server, tasks: &[String]) {
 }
 
 /// SB-1: every result handed in again gets its one recorded verdict, and the window holds exactly the accepted ones.
-async fn nothing_counts_twice(server: &Server, miner: &Miner, submissions: &BTreeMap<(u16, Task), bool>) {
+async fn nothing_counts_twice(server: &mut Server, miner: &Miner, submissions: &BTreeMap<(u16, Task), bool>) {
     let (mut accepted, mut in_window) = (0, None);
     for ((number, task), was_acknowledged) in submissions {
         if *number != miner.number {
             continue;
         }
         let mut answer = miner.submit(server, task, &payload(task)).await;
-        while answer.message() == "Success; verdict pending" {
+        while answer.status == 429 || answer.message() == "Success; verdict pending" {
+            if answer.status == 429 {
+                // Requests of a hotkey are counted by the process: a new one asks for no patience.
+                server.restart().await;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
             answer = miner.submit(server, task, &payload(task)).await;
         }
         match answer.message() {

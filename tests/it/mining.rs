@@ -26,11 +26,11 @@ fn refused(answer: &Answer, status: u16, part: &str) {
     assert!(message.contains(part), "{message}");
 }
 
-/// Checks a cooldown to the two seconds that a slow machine may lose between clock and clock.
+/// Checks a cooldown but for what a slow machine, or a verdict after several attempts, may take.
 #[track_caller]
 fn lasts(answer: &Answer, server: &Server, secs: u64) {
     let left = answer.cooldown_until().saturating_sub(server.now_secs());
-    assert!((secs.saturating_sub(10)..=secs + 1).contains(&left), "{left} s left of {secs}");
+    assert!((secs.saturating_sub(25)..=secs + 1).contains(&left), "{left} s left of {secs}");
 }
 
 fn near(value: &Value, expected: f64) -> bool {
@@ -99,7 +99,9 @@ async fn cd_2_time_spent_on_a_task_shortens_the_cooldown() {
         let answer = miner.submit(&server, &task, b"a splat").await;
         succeeded(&answer, "Success");
         let worked_secs = u64::try_from(worked_secs).unwrap();
-        lasts(&answer, &server, COOLDOWN_SECS - worked_secs.min(THROTTLE_SECS));
+        let expected = COOLDOWN_SECS - worked_secs.min(THROTTLE_SECS);
+        let left = answer.cooldown_until().saturating_sub(server.now_secs());
+        assert!((expected - 8..=expected + 1).contains(&left), "{left} s left of {expected}");
     }
 }
 
@@ -243,13 +245,14 @@ async fn a_verdict_that_is_late_is_pending_and_can_be_asked_for_again() {
         (&json!(false), &json!(0))
     );
     lasts(&answer, &server, COOLDOWN_SECS);
-    for _ in 0..10 {
+    for _ in 0..100 {
         let again = miner.submit(&server, &task, b"a splat").await;
         assert_eq!(again.cooldown_until(), answer.cooldown_until(), "SB-3");
         if again.message() == "Success" {
             assert!(near(&again.json()["feedback"]["task_fidelity_score"], 0.7));
             return;
         }
+        tokio::time::sleep(std::time::Duration::from_millis(250)).await;
     }
     panic!("the verdict never came");
 }
