@@ -47,7 +47,7 @@ fn deny(workspace: &Workspace, checks: &[&str]) -> anyhow::Result<Outcome> {
     Ok(finished.into())
 }
 
-/// The blocks fenced as ```sh in one piece, but for xtask's own commands: a reader runs them from top to bottom in one
+/// The blocks fenced as shell in one piece, but for xtask's own commands: a reader runs them from top to bottom in one
 /// shell, and so does this.
 fn shell_blocks(readme: &str) -> String {
     let mut commands = String::new();

@@ -325,7 +325,7 @@ fn a_result_for_a_task_long_gone_still_pays_the_miner() {
     let alice = world.weak_miner();
     assert_eq!(world.take(&alice), task);
     world.advance(600 + 24 * 3600);
-    assert!(!world.has(&sn17_core::state::Key::Task(task)), "a day after its end it is gone");
+    assert!(!world.has(&Key::Task(task)), "a day after its end it is gone");
     world.deliver(&alice, task, 0.8);
     assert_eq!(world.figures(&alice).accepted, 1);
 }
@@ -340,7 +340,7 @@ fn bl_1_a_result_stays_readable_for_a_day_after_the_end() {
     world.advance(30);
     world.advance(24 * 3600 - 1);
     assert_eq!(world.task(task).readable_results(world.now).len(), 1);
-    assert!(world.has(&sn17_core::state::Key::Submission(task, alice)));
+    assert!(world.has(&Key::Submission(task, alice)));
 }
 
 #[test]
