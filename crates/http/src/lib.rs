@@ -1,6 +1,6 @@
 //! The HTTP surface as one axum router, the same on every host.
 //!
-//! Each concern has one place: [`route`] knows every path and the surface it belongs to, `hygiene` what is done to
+//! Each concern has one place: `route` knows every path and the surface it belongs to, `hygiene` what is done to
 //! every request and answer, `refusal` how each surface words an error, and a handler calls one use case.
 //!
 //! A host adds the extension [`RemoteIp`] to each request, and time-outs for slow clients; nothing here has a timer.

@@ -5,8 +5,8 @@ use std::thread;
 
 use anyhow::Context;
 
-/// Clock ticks in a second: `USER_HZ` of Linux, the same on every architecture that we build for.
-const TICKS: f64 = 100.0;
+/// A clock tick, in which the kernel counts CPU time: `USER_HZ` of Linux is 100 on every architecture that we build for.
+pub(crate) const TICK_SECS: f64 = 0.01;
 
 /// The processor's name and the number of threads it offers us.
 pub(crate) fn describe() -> String {
@@ -34,7 +34,7 @@ pub(crate) fn cpu_secs(pid: u32) -> anyhow::Result<f64> {
     let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = |position: usize| fields.get(position - 3).and_then(|field| field.parse::<f64>().ok());
     let (user, system) = ticks(14).zip(ticks(15)).with_context(|| format!("{file} has another shape"))?;
-    Ok((user + system) / TICKS)
+    Ok((user + system) * TICK_SECS)
 }
 
 /// The largest resident set that a process has had, in MB of 10^6 bytes.
