@@ -82,7 +82,7 @@ pub(crate) fn read_with(source: impl BufRead, limits: &Limits, zstd: Zstd) -> Re
     }
 }
 
-/// Turns a PLY or SPZ file into PLY with the properties that [`write_ply`](crate::write_ply) writes.
+/// Turns a PLY or SPZ file into PLY with the properties that [`write_ply`] writes.
 ///
 /// For SPZ it allocates a third of what [`decode`] does: the packed arrays instead of floats. Nothing is written before
 /// the whole file was read, so a broken file leaves the target untouched, but for one of version 1 whose positions are
