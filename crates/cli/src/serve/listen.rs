@@ -107,11 +107,16 @@ async fn accept(
 /// How many connections fit, after asking the system for as many open files as it gives.
 fn connections_max() -> usize {
     let files_max = rlimit::increase_nofile_limit(OTHER_FILES + CONNECTIONS_MAX).unwrap_or(OTHER_FILES);
-    let connections = files_max.saturating_sub(OTHER_FILES).max(files_max / 4).min(CONNECTIONS_MAX);
+    let connections = connections_within(files_max);
     if connections < CONNECTIONS_MAX {
         tracing::warn!(files_max, connections, "few open files are allowed, raise `ulimit -n`");
     }
     usize::try_from(connections).unwrap_or(usize::MAX)
+}
+
+/// What the store and the blobs leave of so many open files, but at least a quarter of them.
+fn connections_within(files_max: u64) -> u64 {
+    files_max.saturating_sub(OTHER_FILES).max(files_max / 4).min(CONNECTIONS_MAX)
 }
 
 async fn connection(
@@ -192,4 +197,19 @@ fn self_signed(folder: &Path) -> anyhow::Result<(Vec<u8>, Vec<u8>)> {
 
 fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_1_connections_leave_open_files_to_the_store() {
+        let full = OTHER_FILES + CONNECTIONS_MAX;
+        for (files_max, connections) in
+            [(1_024, 256), (OTHER_FILES, 512), (4_096, 2_048), (full, 8_192), (u64::MAX, 8_192)]
+        {
+            assert_eq!(connections_within(files_max), connections, "of {files_max} open files");
+        }
+    }
 }

@@ -423,3 +423,20 @@ async fn stop_signal() -> anyhow::Result<()> {
 async fn stop_signal() -> anyhow::Result<()> {
     tokio::signal::ctrl_c().await.context("cannot listen for signals")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bl_1_blobs_outlive_every_task_that_the_policy_lets_live() {
+        let mut policy = Policy::default();
+        for lifetime_secs in [3600, 24 * 3600, 30 * 24 * 3600] {
+            policy.tasks.lifetime_secs = lifetime_secs;
+            let named_secs = policy.submissions.lifetime_secs.max(lifetime_secs + policy.tasks.deadline_secs);
+            for (folder, kept_secs) in blob_options(&policy).retention_secs {
+                assert!(kept_secs > named_secs, "{folder}");
+            }
+        }
+    }
+}

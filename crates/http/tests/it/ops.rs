@@ -127,6 +127,27 @@ async fn sb_1_a_dead_letter_is_settled_as_ours_and_its_redrive_pays_nobody() {
 }
 
 #[tokio::test]
+async fn tk_1_a_letter_that_died_unseen_is_settled_once() {
+    let world = world().await;
+    let (task, prompt) = world.pull(&miner(1)).await;
+    let submit = world.send_synapse(world.submit_request(&miner(1), &task, &prompt, b"a splat"));
+    let deaths = async {
+        while world.app.dead_letters(10).await.unwrap().is_empty() {
+            for delivery in world.store.receive(QueueName::Scoring, 1, 60, 0).await.unwrap() {
+                world.store.extend(&delivery.receipt, 0).await.unwrap();
+            }
+            tokio::task::yield_now().await;
+        }
+        let letters = world.app.dead_letters(10).await.unwrap();
+        assert_eq!(world.app.settle_dead_letters(&letters).await.unwrap(), 1);
+        assert_eq!(world.app.settle_dead_letters(&letters).await.unwrap(), 0);
+    };
+    let (answer, ()) = tokio::join!(submit, deaths);
+    assert_eq!(answer.json()["feedback"]["validation_failed"], false, "SB-4: it was our failure");
+    assert_eq!(answer.json()["cooldown_until"], world.app.now().secs() + 300);
+}
+
+#[tokio::test]
 async fn the_admin_routes_are_locked() {
     let world = world().await;
     let text = json!({ "message": "wrong or missing admin key" });
