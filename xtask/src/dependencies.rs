@@ -71,6 +71,11 @@ const RULES: &[Rule] = &[
         reach: Reach::Only(&["sn17-core", "sn17-render", "sn17-splat"]),
         banned: &["axum", "aws-*"],
     },
+    Rule {
+        package: "sn17-worker",
+        reach: Reach::Only(&["sn17-app", "sn17-core", "sn17-render", "sn17-score", "sn17-splat"]),
+        banned: &["axum", "aws-*"],
+    },
     // The heavy trees of the other hosts stay out of the default binary.
     Rule { package: "sn17-cli", reach: Reach::Anything, banned: &["aws-*", "worker", "wasmtime"] },
     Rule { package: "sn17-tests", reach: Reach::Anything, banned: ANYTHING },

@@ -10,14 +10,12 @@ mod admin;
 mod demo;
 mod host;
 mod keys;
-mod measure;
 mod miner;
 mod models;
 mod render;
 mod score;
 mod serve;
 mod spz;
-mod worker;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -55,7 +53,7 @@ enum Command {
     Models(models::ModelsArgs),
     /// Score splats for the process that started this one, over standard input and output.
     #[command(hide = true)]
-    Worker(worker::WorkerArgs),
+    Worker(sn17_worker::ChildArgs),
 }
 
 fn main() -> ExitCode {
@@ -78,7 +76,7 @@ fn main() -> ExitCode {
         Command::Score(args) => score::run(&args),
         Command::Spz(args) => spz::run(&args),
         Command::Models(args) => models::run(&args),
-        Command::Worker(args) => worker::run(&args),
+        Command::Worker(args) => sn17_worker::run_child(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

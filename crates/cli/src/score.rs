@@ -7,9 +7,7 @@ use clap::Args;
 use sn17_app::ScoringPrompt;
 use sn17_core::scoring::{MetricRules, Metrics, PromptKind, score};
 use sn17_score::{Scorer, ScorerOptions};
-
-use crate::measure::{Measured, measure};
-use crate::models;
+use sn17_worker::{Measured, measure, models};
 
 /// Most splats that are scored, as the network's default policy has it.
 const SPLATS_MAX: usize = 2_000_000;

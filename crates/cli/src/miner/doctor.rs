@@ -10,11 +10,10 @@ use sn17_core::scoring::{Metrics, PromptKind, score};
 use sn17_score::{Scorer, ScorerOptions};
 use sn17_wire::ss58;
 use sn17_wire::synapse::AnswerError;
+use sn17_worker::{Measured, measure, models};
 
 use super::link::{Link, LinkError};
 use super::{Identity, address, links};
-use crate::measure::{Measured, measure};
-use crate::models;
 
 /// Validators refuse requests from clocks that are further off than this.
 const SKEW_SECS_MAX: u64 = 4;

@@ -5,7 +5,6 @@ mod listen;
 mod loops;
 pub(crate) mod metagraph;
 mod prompt_images;
-mod scoring_process;
 mod simulate;
 
 use std::fmt;
@@ -22,15 +21,14 @@ use sn17_core::policy::Policy;
 use sn17_http::{AdminKey, Blocking, HttpOptions, RateLimits};
 use sn17_store::{Embedded, FolderBlobs, FolderOptions, Options};
 use sn17_wire::ss58;
+use sn17_worker::{ChildArgs, ChildProgram, ScoringProcess, models};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::host::{self, Clock};
-use crate::models;
 use data::{DataFolder, Running};
 use metagraph::Metagraph;
-use scoring_process::ScoringProcess;
 
 /// Where miners and clients of the original network look for it.
 const DEFAULT_LISTEN: &str = "127.0.0.1:4443";
@@ -230,7 +228,7 @@ impl Network {
         let (listener, address) = listen_at(args.listen, &folder).await?;
         let mut parts = vec![Part::start(|stop| listen::serve(listener, router, tls, stop))];
         if let Some(scorer) = scorer {
-            parts.push(Part::start(|stop| loops::score(Arc::clone(&app), scorer, stop)));
+            parts.push(Part::start(|stop| sn17_worker::score(Arc::clone(&app), scorer, stop)));
         }
         let background = vec![
             tokio::spawn(loops::timers(Arc::clone(&app))),
@@ -379,7 +377,9 @@ async fn scoring_process(args: &ServeArgs, splats_max: usize) -> anyhow::Result<
             folder
         }
     };
-    let process = ScoringProcess::new(models.clone(), splats_max);
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let program = ChildProgram { program, subcommand: "worker" };
+    let process = ScoringProcess::new(program, ChildArgs { models: models.clone(), splats_max });
     let ready = process.start().await.context("scoring cannot start (--no-worker serves without it)")?;
     let scoring =
         Scoring::Models { folder: models, version: ready.model_version, synthetic: ready.synthetic };

@@ -22,23 +22,24 @@ use crate::measure::{self, Measured};
 /// A header line is at most this long.
 pub(crate) const HEADER_BYTES_MAX: u64 = 64 << 10;
 
-#[derive(Args, Debug)]
-pub(crate) struct WorkerArgs {
+/// What the child is told when it is started.
+#[derive(Args, Clone, Debug)]
+pub struct ChildArgs {
     /// Folder of the model files.
     #[arg(long)]
-    models: PathBuf,
+    pub models: PathBuf,
     /// Most splats that are scored.
     #[arg(long, default_value_t = 2_000_000)]
-    splats_max: usize,
+    pub splats_max: usize,
 }
 
 /// What the scoring process says once, when its models are loaded.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Ready {
+pub struct Ready {
     /// Whether the weights are synthetic.
-    pub(crate) synthetic: bool,
+    pub synthetic: bool,
     /// Version of the models.
-    pub(crate) model_version: String,
+    pub model_version: String,
 }
 
 /// The header of a job; the splat follows, then the prompt.
@@ -79,7 +80,11 @@ pub(crate) enum AnswerHeader {
     },
 }
 
-pub(crate) fn run(args: &WorkerArgs) -> anyhow::Result<()> {
+/// Answers jobs until standard input ends.
+///
+/// # Errors
+/// Fails if the models cannot be loaded, or if the parent writes something else than jobs.
+pub fn run(args: &ChildArgs) -> anyhow::Result<()> {
     let mut scorer = Scorer::load(&args.models, &ScorerOptions::default())
         .with_context(|| format!("cannot load the models in {}", args.models.display()))?;
     let mut input = BufReader::new(std::io::stdin().lock());

@@ -8,7 +8,7 @@ use sn17_splat::Limits;
 
 /// What measuring a submission yields.
 #[derive(Debug)]
-pub(crate) enum Measured {
+pub enum Measured {
     /// The figures and the 16 views they were taken from.
     Views {
         /// Raw figures.
@@ -24,7 +24,7 @@ pub(crate) enum Measured {
 ///
 /// # Errors
 /// Failures that are not the splat's: the models or the prompt picture.
-pub(crate) fn measure(
+pub fn measure(
     splat: &[u8],
     prompt: &ScoringPrompt,
     scorer: &mut Scorer,

@@ -1,4 +1,4 @@
-//! The scoring process, kept alive by the process that serves.
+//! The scoring process, kept alive by the process that leases submissions.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::Mutex;
 
-use crate::worker::{AnswerHeader, HEADER_BYTES_MAX, JobHeader, Ready};
+use crate::child::{AnswerHeader, ChildArgs, HEADER_BYTES_MAX, JobHeader, Ready};
 
 /// Loading models may take so long; fetching the runtime library for the first time is part of it.
 const READY_WITHIN: Duration = Duration::from_secs(300);
@@ -21,11 +21,21 @@ const JOB_WITHIN: Duration = Duration::from_secs(180);
 /// A preview picture is at most this large.
 const PREVIEW_BYTES_MAX: u64 = 16 << 20;
 
+/// The program and its first argument, behind which it is the child: [`run_child`](crate::run_child) with the
+/// [`ChildArgs`] that follow.
+#[derive(Clone, Debug)]
+pub struct ChildProgram {
+    /// The program's file.
+    pub program: PathBuf,
+    /// The name of the subcommand.
+    pub subcommand: &'static str,
+}
+
 /// A [`Scorer`] in a process of its own, started again whenever it has ended.
 #[derive(Debug)]
-pub(crate) struct ScoringProcess {
-    models: PathBuf,
-    splats_max: usize,
+pub struct ScoringProcess {
+    program: ChildProgram,
+    args: ChildArgs,
     running: Mutex<Option<Running>>,
 }
 
@@ -38,27 +48,30 @@ struct Running {
 }
 
 impl ScoringProcess {
-    /// A process for the models in this folder; it is started by [`ScoringProcess::start`] or the first job.
-    pub(crate) fn new(models: PathBuf, splats_max: usize) -> Self {
-        Self { models, splats_max, running: Mutex::new(None) }
+    /// A process that [`ScoringProcess::start`] or the first job starts.
+    pub fn new(program: ChildProgram, args: ChildArgs) -> Self {
+        Self { program, args, running: Mutex::new(None) }
     }
 
     /// Starts the process and waits until its models are loaded.
-    pub(crate) async fn start(&self) -> anyhow::Result<Ready> {
+    ///
+    /// # Errors
+    /// Fails if the program cannot be started, or does not load its models in five minutes.
+    pub async fn start(&self) -> anyhow::Result<Ready> {
         let (running, ready) = self.spawn().await?;
         *self.running.lock().await = Some(running);
         Ok(ready)
     }
 
     async fn spawn(&self) -> anyhow::Result<(Running, Ready)> {
-        let program = std::env::current_exe().context("cannot find this program's own file")?;
-        let mut command = Command::new(program);
+        let ChildArgs { models, splats_max } = &self.args;
+        let mut command = Command::new(&self.program.program);
         command
-            .arg("worker")
+            .arg(self.program.subcommand)
             .arg("--models")
-            .arg(&self.models)
+            .arg(models)
             .arg("--splats-max")
-            .arg(self.splats_max.to_string())
+            .arg(splats_max.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true);
