@@ -84,6 +84,21 @@ pub struct ResultFile {
     pub synthetic: bool,
 }
 
+/// Where the store itself gives out a result.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ResultLink {
+    /// A URL that needs no key for as long as it is valid.
+    pub url: String,
+    /// Whether synthetic model weights scored it.
+    pub synthetic: bool,
+}
+
+impl std::fmt::Debug for ResultLink {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("ResultLink").field("synthetic", &self.synthetic).finish_non_exhaustive()
+    }
+}
+
 impl App {
     /// Accepts a task: it is durable when this returns (TK-1).
     ///
@@ -185,6 +200,27 @@ impl App {
             files.push(ResultFile { splat, synthetic: result.synthetic });
         }
         Ok(files)
+    }
+
+    /// A link to the best result of an ended task in the store itself, valid for `valid_secs`; none if it has no more
+    /// than `bytes_max` bytes, or the store has no address of its own.
+    ///
+    /// # Errors
+    /// Those of the blob store.
+    pub async fn result_link(
+        &self,
+        task: &Task,
+        bytes_max: u64,
+        valid_secs: u32,
+        filename: &str,
+    ) -> PortResult<Option<ResultLink>> {
+        let results = task.readable_results(self.now());
+        let Some(best) = results.first().filter(|best| best.bytes > bytes_max) else {
+            return Ok(None);
+        };
+        let blob = BlobKey(best.blob.clone());
+        let url = self.ports.blobs.presign(&blob, valid_secs, filename).await?;
+        Ok(url.map(|url| ResultLink { url, synthetic: best.synthetic }))
     }
 }
 

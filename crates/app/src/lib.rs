@@ -17,7 +17,7 @@ use sn17_core::ledger::DecisionId;
 use sn17_core::policy::Policy;
 use sn17_core::{Hotkey, UnixMs};
 
-pub use clients::{AddTask, AddTaskError, NewPrompt, ResultFile, TaskStatus};
+pub use clients::{AddTask, AddTaskError, NewPrompt, ResultFile, ResultLink, TaskStatus};
 pub use keys::{Caller, KeyLimits, KeyRow, KeySecret, NewKey};
 pub use miners::{Admission, AssignedTask, PullAnswer};
 pub use prompts::{PromptBook, PromptImage, sha256};

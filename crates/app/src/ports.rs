@@ -152,6 +152,32 @@ pub async fn transact<R: Send + 'static>(
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BlobKey(pub String);
 
+impl BlobKey {
+    /// Longest name in bytes.
+    const BYTES_MAX: usize = 512;
+    /// Longest part of a name between two slashes in bytes, below the 255 that file systems allow.
+    const PART_BYTES_MAX: usize = 200;
+
+    /// The parts of the name, none of which can leave a folder or hide in it.
+    ///
+    /// # Errors
+    /// `NotFound` for anything that is no name of a blob.
+    pub fn parts(&self) -> PortResult<Vec<&str>> {
+        let parts: Vec<&str> = self.0.split('/').collect();
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        let is_part = |part: &&str| {
+            !part.is_empty()
+                && part.len() <= Self::PART_BYTES_MAX
+                && !part.starts_with('.')
+                && part.bytes().all(allowed)
+        };
+        if self.0.len() <= Self::BYTES_MAX && parts.iter().all(is_part) {
+            return Ok(parts);
+        }
+        Err(PortError::new(PortErrorKind::NotFound, format!("{:?} is no name of a blob", self.0)))
+    }
+}
+
 /// An upload in progress.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UploadId(pub String);
@@ -194,6 +220,12 @@ pub trait Blobs: Send + Sync {
 
     /// Removes a blob; a missing one is no error.
     async fn delete(&self, key: &BlobKey) -> PortResult<()>;
+
+    /// A link that lets anybody download the blob as `filename` for `valid_secs`; none where the store has no
+    /// address of its own. Whether there is such a blob need not be looked up.
+    async fn presign(&self, _key: &BlobKey, _valid_secs: u32, _filename: &str) -> PortResult<Option<String>> {
+        Ok(None)
+    }
 }
 
 /// A message handed to a consumer for a while.

@@ -1,15 +1,18 @@
 //! Identities and instants.
 
+use alloc::string::String;
 use core::fmt;
 use core::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A miner's or validator's sr25519 public key, the identity behind an ss58 address.
 ///
-/// The textual form (ss58, prefix 42) belongs to the wire; `Debug` prints the first bytes in hex.
+/// The textual form (ss58, prefix 42) belongs to the wire; `Debug` prints the first bytes in hex, and formats that people
+/// read have it in hex.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Hotkey(pub [u8; 32]);
+pub struct Hotkey(#[serde(with = "crate::text::bytes32")] pub [u8; 32]);
 
 impl fmt::Debug for Hotkey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,8 +53,29 @@ impl UnixMs {
 
 /// A task's identity: a UUID whose first 48 bits are its creation time (version 7, RFC 9562), so that ids sort
 /// by age.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskId(pub u128);
+
+impl Serialize for TaskId {
+    /// The UUID where people may read it, a number elsewhere.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            serializer.serialize_u128(self.0)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for TaskId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            return u128::deserialize(deserializer).map(Self);
+        }
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(D::Error::custom)
+    }
+}
 
 /// The text is not a hyphenated UUID of 36 characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -35,6 +35,13 @@ pub struct Stored {
     pub item: Item,
 }
 
+impl Stored {
+    /// Whether the item counts as absent at `now`.
+    pub fn is_expired(&self, now: UnixMs) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+}
+
 /// What a decision wants to see.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoadSpec {
@@ -185,6 +192,41 @@ impl Write {
         self.effects.push(effect);
         self
     }
+}
+
+/// A commit that no ledger takes, whatever the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MalformedCommit {
+    /// More than [`WRITES_MAX`] items.
+    #[error("a decision wrote {0} items, {WRITES_MAX} are allowed")]
+    TooManyWrites(usize),
+    /// The same item more than once.
+    #[error("a decision wrote {0:?} twice")]
+    WrittenTwice(Key),
+    /// An item of another kind than its key's.
+    #[error("a decision wrote something else under {0:?}")]
+    WrongKind(Key),
+}
+
+/// Checks what must hold for the writes of any commit.
+///
+/// # Errors
+/// See [`MalformedCommit`].
+pub fn check_writes(writes: &[Write]) -> Result<(), MalformedCommit> {
+    if writes.len() > WRITES_MAX {
+        return Err(MalformedCommit::TooManyWrites(writes.len()));
+    }
+    for (position, write) in writes.iter().enumerate() {
+        if writes.iter().skip(position + 1).any(|other| other.key == write.key) {
+            return Err(MalformedCommit::WrittenTwice(write.key));
+        }
+        if let Change::Put(item, _) = &write.change
+            && !write.key.names(item)
+        {
+            return Err(MalformedCommit::WrongKind(write.key));
+        }
+    }
+    Ok(())
 }
 
 /// Something that must happen because an item changed; every consumer is idempotent by state.

@@ -20,6 +20,7 @@ pub mod settle;
 pub mod state;
 pub mod submit;
 pub mod task;
+mod text;
 pub mod window;
 
 pub use ids::{Hotkey, ParseTaskIdError, TaskId, UnixMs};

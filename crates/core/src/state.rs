@@ -16,7 +16,21 @@ use crate::{Hotkey, TaskId, UnixMs};
 
 /// Keyed BLAKE3 hash of an API key; the key itself is never stored.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct KeyHash(pub [u8; 32]);
+pub struct KeyHash(#[serde(with = "crate::text::bytes32")] pub [u8; 32]);
+
+impl Key {
+    /// Whether an item of this kind is what the key names.
+    pub const fn names(&self, item: &Item) -> bool {
+        match self {
+            Self::Task(_) => matches!(item, Item::Task(_)),
+            Self::Submission(..) => matches!(item, Item::Submission(_)),
+            Self::Session(_) => matches!(item, Item::Session(_)),
+            Self::Record(_) => matches!(item, Item::Record(_)),
+            Self::ApiKey(_) => matches!(item, Item::ApiKey(_)),
+            Self::Roster => matches!(item, Item::Roster(_)),
+        }
+    }
+}
 
 impl core::fmt::Debug for KeyHash {
     fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -69,6 +83,7 @@ pub enum Prompt {
         /// Where the picture's bytes lie.
         blob: String,
         /// SHA-256 of those bytes.
+        #[serde(with = "crate::text::bytes32")]
         sha256: [u8; 32],
     },
 }
@@ -198,8 +213,10 @@ pub struct Submission {
     /// Its size in bytes.
     pub bytes: u64,
     /// SHA-256 of the decoded SPZ bytes (SB-5).
+    #[serde(with = "crate::text::bytes32")]
     pub sha256: [u8; 32],
     /// SHA-256 of the prompt that the consent signature covers (SB-5).
+    #[serde(with = "crate::text::bytes32")]
     pub prompt_sha256: [u8; 32],
     /// The miner's signed submission time, nanoseconds since the epoch (SB-5).
     pub submit_time: i64,

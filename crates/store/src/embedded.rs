@@ -22,7 +22,7 @@ use crate::rows::durable::DurableRows;
 use crate::rows::memory::MemoryRows;
 use crate::rows::{Rows, try_scan};
 use crate::sweep::SWEEP_MAX;
-use crate::transact::{is_expired, look, look_at};
+use crate::transact::{look, look_at};
 use crate::writer::{Answer, Batch, Job, NEXT_NUMBER_ROW, Progress, Shared};
 use crate::{counters, sweep, transact, verify, writer};
 
@@ -323,7 +323,7 @@ impl Ledger for Embedded {
         try_scan(&*shared.rows.snapshot(), &from, &to, |row, value| {
             let stored: Stored = decode(value)?;
             if let Key::ApiKey(hash) = item_key(row)?
-                && !is_expired(&stored, now)
+                && !stored.is_expired(now)
             {
                 keys.push((hash, stored));
             }

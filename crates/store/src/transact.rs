@@ -6,9 +6,10 @@ use fjall::UserValue;
 use sn17_app::ports::{Decide, PortError, PortErrorKind, PortResult};
 use sn17_core::UnixMs;
 use sn17_core::ledger::{
-    Change, DecisionId, Effect, Expect, LOADS_MAX, LoadSpec, OpenPage, Step, Stored, View, WRITES_MAX, Write,
+    Change, DecisionId, Effect, Expect, LOADS_MAX, LoadSpec, OpenPage, Step, Stored, View, Write,
+    check_writes,
 };
-use sn17_core::state::{Item, Key};
+use sn17_core::state::Key;
 
 use crate::attention::Attention;
 use crate::codec::{Table, corrupt, decode, encode, expiry_row, item_row};
@@ -105,23 +106,19 @@ fn load_page(
 fn read_item(get: GetRow<'_>, now: UnixMs, key: &Key) -> PortResult<Option<Stored>> {
     let Some(value) = get(&item_row(Table::Items, key))? else { return Ok(None) };
     let stored: Stored = decode(&value)?;
-    Ok(Some(stored).filter(|stored| !is_expired(stored, now)))
-}
-
-pub(crate) fn is_expired(stored: &Stored, now: UnixMs) -> bool {
-    stored.expires.is_some_and(|expires| expires <= now)
+    Ok(Some(stored).filter(|stored| !stored.is_expired(now)))
 }
 
 /// Checks every condition, then stages every write; nothing is staged when anything is wrong.
 fn commit(batch: &mut Batch<'_>, id: DecisionId, now: UnixMs, writes: Vec<Write>) -> PortResult<()> {
-    check_shape(&writes)?;
+    check_writes(&writes).map_err(|malformed| corrupt(malformed.to_string()))?;
     let olds: Vec<_> = writes.iter().map(|write| batch.stored(&write.key)).collect::<PortResult<_>>()?;
     if olds.iter().flatten().any(|old| old.decision == id) {
         // This very decision has been committed before: its answer was lost on the way.
         return Ok(());
     }
     for (write, old) in writes.iter().zip(&olds) {
-        let live = old.as_ref().filter(|old| !is_expired(old, now));
+        let live = old.as_ref().filter(|old| !old.is_expired(now));
         let holds = match write.expect {
             Expect::Absent => live.is_none(),
             Expect::Rev(rev) => live.is_some_and(|live| live.rev == rev),
@@ -133,7 +130,7 @@ fn commit(batch: &mut Batch<'_>, id: DecisionId, now: UnixMs, writes: Vec<Write>
     }
     let mut staged = Vec::with_capacity(writes.len());
     for (write, old) in writes.into_iter().zip(olds) {
-        let live_rev = old.as_ref().filter(|old| !is_expired(old, now)).map_or(0, |live| live.rev);
+        let live_rev = old.as_ref().filter(|old| !old.is_expired(now)).map_or(0, |live| live.rev);
         let new = match write.change {
             Change::Put(item, expires) => Some(Stored { rev: live_rev + 1, decision: id, expires, item }),
             Change::Delete => None,
@@ -145,34 +142,6 @@ fn commit(batch: &mut Batch<'_>, id: DecisionId, now: UnixMs, writes: Vec<Write>
         change.stage(batch);
     }
     Ok(())
-}
-
-fn check_shape(writes: &[Write]) -> PortResult<()> {
-    if writes.len() > WRITES_MAX {
-        return Err(corrupt(format!("a decision wrote {} items, {WRITES_MAX} are allowed", writes.len())));
-    }
-    for (position, write) in writes.iter().enumerate() {
-        if writes.iter().skip(position + 1).any(|other| other.key == write.key) {
-            return Err(corrupt(format!("a decision wrote {:?} twice", write.key)));
-        }
-        if let Change::Put(item, _) = &write.change
-            && !belongs(&write.key, item)
-        {
-            return Err(corrupt(format!("a decision wrote something else under {:?}", write.key)));
-        }
-    }
-    Ok(())
-}
-
-const fn belongs(key: &Key, item: &Item) -> bool {
-    match key {
-        Key::Task(_) => matches!(item, Item::Task(_)),
-        Key::Submission(..) => matches!(item, Item::Submission(_)),
-        Key::Session(_) => matches!(item, Item::Session(_)),
-        Key::Record(_) => matches!(item, Item::Record(_)),
-        Key::ApiKey(_) => matches!(item, Item::ApiKey(_)),
-        Key::Roster => matches!(item, Item::Roster(_)),
-    }
 }
 
 fn stage_effects(batch: &mut Batch<'_>, now: UnixMs, effects: &[Effect]) -> PortResult<()> {

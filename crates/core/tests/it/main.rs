@@ -9,4 +9,5 @@ mod season;
 mod settle;
 mod submit;
 mod tasks;
+mod text;
 mod world;

@@ -15,7 +15,7 @@ use sn17_app::ports::{BlobKey, BlobRead, Blobs, PortError, PortErrorKind, PortRe
 use sn17_core::UnixMs;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{no_blob, no_upload, parts};
+use super::{no_blob, no_upload};
 
 /// Where uploads lie until they are finished; no blob's name begins with a dot.
 const UPLOADS: &str = ".uploads";
@@ -117,7 +117,7 @@ impl FolderBlobs {
 
     fn path(&self, key: &BlobKey) -> PortResult<PathBuf> {
         let mut path = self.root.clone();
-        path.extend(parts(key)?);
+        path.extend(key.parts()?);
         Ok(path)
     }
 

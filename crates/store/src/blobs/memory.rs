@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use sn17_app::ports::{BlobKey, BlobRead, Blobs, PortResult, UploadId};
 
-use super::{no_blob, no_upload, parts};
+use super::{no_blob, no_upload};
 
 /// Size of a chunk in bytes, as the port allows.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -33,7 +33,7 @@ impl MemoryBlobs {
 #[async_trait]
 impl Blobs for MemoryBlobs {
     async fn begin(&self, key: &BlobKey) -> PortResult<UploadId> {
-        parts(key)?;
+        key.parts()?;
         let mut state = self.state();
         let upload = state.next_upload.to_string();
         state.next_upload += 1;
@@ -65,7 +65,7 @@ impl Blobs for MemoryBlobs {
     }
 
     async fn get(&self, key: &BlobKey) -> PortResult<BlobRead> {
-        parts(key)?;
+        key.parts()?;
         let content = self.state().finished.get(key).cloned().ok_or_else(|| no_blob(key))?;
         let bytes = content.len() as u64;
         let chunks = (0..content.len()).step_by(CHUNK_BYTES).map(move |start| {
@@ -76,7 +76,7 @@ impl Blobs for MemoryBlobs {
     }
 
     async fn delete(&self, key: &BlobKey) -> PortResult<()> {
-        parts(key)?;
+        key.parts()?;
         self.state().finished.remove(key);
         Ok(())
     }
