@@ -406,11 +406,18 @@ impl ResultFormat {
             Some("ply") => Self::Ply,
             Some(_) => return Err(ClientError::Query("format")),
         };
-        match compress {
-            None => Ok(format),
-            Some("1" | "true" | "yes" | "on") => Ok(Self::Spz),
-            Some("0" | "false" | "no" | "off") => Ok(Self::Ply),
-            Some(_) => Err(ClientError::Query("compress")),
+        Ok(match read_switch("compress", compress)? {
+            None => format,
+            Some(true) => Self::Spz,
+            Some(false) => Self::Ply,
+        })
+    }
+
+    /// What the file is saved as.
+    pub const fn filename(self) -> &'static str {
+        match self {
+            Self::Spz => "result.spz",
+            Self::Ply => "result.ply",
         }
     }
 
@@ -420,6 +427,24 @@ impl ResultFormat {
             Self::Spz => "attachment; filename=\"result.spz\"",
             Self::Ply => "attachment; filename=\"result.ply\"",
         }
+    }
+}
+
+/// Reads the parameter `direct` of `get_result`: whether the answer must have the bytes themselves, for a client that
+/// does not follow redirects. Absent is no.
+///
+/// # Errors
+/// [`ClientError::Query`] for what is neither yes nor no.
+pub fn read_direct(direct: Option<&str>) -> Result<bool, ClientError> {
+    Ok(read_switch("direct", direct)?.unwrap_or(false))
+}
+
+fn read_switch(name: &'static str, value: Option<&str>) -> Result<Option<bool>, ClientError> {
+    match value {
+        None => Ok(None),
+        Some("1" | "true" | "yes" | "on") => Ok(Some(true)),
+        Some("0" | "false" | "no" | "off") => Ok(Some(false)),
+        Some(_) => Err(ClientError::Query(name)),
     }
 }
 

@@ -12,6 +12,7 @@ use sn17_core::policy::{MinerRules, Policy, TaskRules};
 use sn17_render::{BBOX_DEFAULT, FRONT_VIEW, Frame, RenderBudget};
 use sn17_splat::procedural::{self, Quality};
 use sn17_splat::{Limits, Splats};
+use sn17_wire::metagraph::{Metagraph, NeuronEntry};
 use sn17_wire::sr25519::Keypair;
 use sn17_wire::synapse::Axon;
 use tokio::sync::mpsc;
@@ -22,7 +23,6 @@ use crate::miner::link::Link;
 use crate::miner::work::{self, Event};
 use crate::miner::{Generator, address};
 use crate::serve::data::DataFolder;
-use crate::serve::metagraph::{MetagraphFile, NeuronEntry};
 use crate::serve::{Network, RateLimitsChoice, Scoring, ServeArgs, runtime};
 use report::{Happening, Report};
 
@@ -204,7 +204,7 @@ fn write_metagraph(data: &Path, miners: &[Arc<Keypair>]) -> anyhow::Result<()> {
         stake: 0.0,
         incentive: 0.0,
     };
-    let file = MetagraphFile { neurons: (1..).zip(miners).map(entry).collect() };
+    let file = Metagraph { neurons: (1..).zip(miners).map(entry).collect() };
     std::fs::write(data.join("metagraph.json"), serde_json::to_string_pretty(&file)?)?;
     Ok(())
 }

@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context as _;
 use sn17_app::App;
 use sn17_core::state::Neuron;
-use sn17_wire::metagraph as wire;
 
 /// The file is looked at this often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -19,7 +18,8 @@ fn read(file: &Path) -> anyhow::Result<Option<Vec<Neuron>>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
     };
-    wire::Metagraph::read(&text).map(Some).with_context(|| format!("{} is not a metagraph", file.display()))
+    let neurons = sn17_wire::metagraph::Metagraph::read(&text);
+    neurons.map(Some).with_context(|| format!("{} is not a metagraph", file.display()))
 }
 
 /// The metagraph file and how far it has been applied.
