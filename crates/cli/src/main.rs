@@ -76,7 +76,7 @@ fn main() -> ExitCode {
         Command::Score(args) => score::run(&args),
         Command::Spz(args) => spz::run(&args),
         Command::Models(args) => models::run(&args),
-        Command::Worker(args) => sn17_worker::run_child(&args),
+        Command::Worker(args) => sn17_worker::run_child(&args).map_err(Into::into),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -44,14 +44,7 @@ pub(crate) fn run(args: &ScoreArgs) -> anyhow::Result<()> {
         (None, Some(path)) => (ScoringPrompt::Image(read(path)?.into()), PromptKind::Image),
         (None, None) => anyhow::bail!("give --prompt or --image"),
     };
-    let folder = match &args.models {
-        Some(folder) => folder.clone(),
-        None => {
-            let folder = models::default_models_dir()?;
-            models::ensure_synthetic(&folder)?;
-            folder
-        }
-    };
+    let folder = models::given_or_synthetic(args.models.as_deref())?;
     let mut scorer = Scorer::load(&folder, &ScorerOptions::default())?;
     let raw = match measure(&splat, &prompt, &mut scorer, SPLATS_MAX)? {
         Measured::Views { raw, .. } => raw,

@@ -4,10 +4,9 @@
 //! memory, costs one attempt and nothing else. A message in either direction is one line of JSON and then the
 //! payloads whose lengths it gives.
 
-use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use bytes::Bytes;
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -17,6 +16,7 @@ use sn17_render::{FRONT_VIEW, Frame};
 use sn17_score::{Scorer, ScorerOptions};
 use sn17_splat::{Container, Format};
 
+use crate::error::{WorkerError, in_one_line};
 use crate::measure::{self, Measured};
 
 /// A header line is at most this long.
@@ -84,11 +84,11 @@ pub(crate) enum AnswerHeader {
 ///
 /// # Errors
 /// Fails if the models cannot be loaded, or if the parent writes something else than jobs.
-pub fn run(args: &ChildArgs) -> anyhow::Result<()> {
+pub fn run(args: &ChildArgs) -> Result<(), WorkerError> {
     let mut scorer = Scorer::load(&args.models, &ScorerOptions::default())
-        .with_context(|| format!("cannot load the models in {}", args.models.display()))?;
-    let mut input = BufReader::new(std::io::stdin().lock());
-    let mut output = BufWriter::new(std::io::stdout().lock());
+        .map_err(|source| WorkerError::Models { folder: args.models.clone(), source })?;
+    let mut input = BufReader::new(io::stdin().lock());
+    let mut output = BufWriter::new(io::stdout().lock());
     let ready = Ready { synthetic: scorer.is_synthetic(), model_version: scorer.version().to_owned() };
     write_line(&mut output, &ready)?;
     while let Some(header) = read_line::<JobHeader>(&mut input)? {
@@ -97,7 +97,7 @@ pub fn run(args: &ChildArgs) -> anyhow::Result<()> {
         let prompt = if header.is_image {
             ScoringPrompt::Image(Bytes::from(prompt))
         } else {
-            ScoringPrompt::Text(String::from_utf8(prompt).context("the prompt is not UTF-8")?)
+            ScoringPrompt::Text(String::from_utf8(prompt).map_err(io::Error::other)?)
         };
         let measured = match check_container(&splat) {
             Ok(()) => measure::measure(&splat, &prompt, &mut scorer, args.splats_max),
@@ -117,7 +117,7 @@ fn check_container(splat: &[u8]) -> Result<(), String> {
     Err("it is not SPZ in one zstd frame (compression 2)".to_owned())
 }
 
-fn answer(output: &mut impl Write, measured: anyhow::Result<Measured>) -> anyhow::Result<()> {
+fn answer(output: &mut impl Write, measured: Result<Measured, WorkerError>) -> Result<(), WorkerError> {
     match measured {
         Ok(Measured::Views { raw, frames }) => {
             let (front, grid) = pictures(frames)?;
@@ -132,9 +132,9 @@ fn answer(output: &mut impl Write, measured: anyhow::Result<Measured>) -> anyhow
             output.write_all(&grid)?;
         }
         Ok(Measured::Invalid(reason)) => write_line(output, &AnswerHeader::Invalid { reason })?,
-        Err(error) => write_line(output, &AnswerHeader::Failed { reason: format!("{error:#}") })?,
+        Err(error) => write_line(output, &AnswerHeader::Failed { reason: in_one_line(&error) })?,
     }
-    output.flush().context("cannot answer")
+    Ok(output.flush()?)
 }
 
 /// Figures that survive JSON, which has no NaN and no infinity. Where the models gave one of those, all lists are sent
@@ -148,33 +148,33 @@ fn sendable(views: RawViews) -> RawViews {
     RawViews::default()
 }
 
-fn pictures(frames: Vec<Frame>) -> anyhow::Result<(Vec<u8>, Vec<u8>)> {
-    let front = frames.get(FRONT_VIEW).context("there is no front view")?.to_png()?;
-    let frames: [Frame; 16] = frames
-        .try_into()
-        .map_err(|frames: Vec<Frame>| anyhow::anyhow!("{} views instead of 16", frames.len()))?;
-    Ok((front, sn17_render::duel_grid(&frames).to_png()?))
+fn pictures(frames: Vec<Frame>) -> Result<(Vec<u8>, Vec<u8>), WorkerError> {
+    let frames: [Frame; 16] =
+        frames.try_into().map_err(|frames: Vec<Frame>| WorkerError::ViewCount(frames.len()))?;
+    Ok((frames[FRONT_VIEW].to_png()?, sn17_render::duel_grid(&frames).to_png()?))
 }
 
-fn write_line(output: &mut impl Write, message: &impl Serialize) -> anyhow::Result<()> {
+fn write_line(output: &mut impl Write, message: &impl Serialize) -> Result<(), WorkerError> {
     serde_json::to_writer(&mut *output, message)?;
     output.write_all(b"\n")?;
-    output.flush().context("cannot write")
+    Ok(output.flush()?)
 }
 
-fn read_line<T: for<'de> Deserialize<'de>>(input: &mut impl BufRead) -> anyhow::Result<Option<T>> {
+fn read_line<T: for<'de> Deserialize<'de>>(input: &mut impl BufRead) -> Result<Option<T>, WorkerError> {
     let mut line = Vec::new();
     let read = input.by_ref().take(HEADER_BYTES_MAX).read_until(b'\n', &mut line)?;
     if read == 0 {
         return Ok(None);
     }
-    serde_json::from_slice(&line).map(Some).context("a job's header is malformed")
+    Ok(Some(serde_json::from_slice(&line)?))
 }
 
-fn read_exactly(input: &mut impl Read, bytes: u64) -> anyhow::Result<Vec<u8>> {
-    let mut payload = vec![0; usize::try_from(bytes)?];
-    input.read_exact(&mut payload).context("a job broke off")?;
-    Ok(payload)
+fn read_exactly(input: &mut impl Read, bytes: u64) -> Result<Vec<u8>, WorkerError> {
+    let mut payload = Vec::new();
+    if input.by_ref().take(bytes).read_to_end(&mut payload)? as u64 == bytes {
+        return Ok(payload);
+    }
+    Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a job broke off").into())
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! From the bytes of a submission to raw figures and pictures: decode, check, normalise, render, measure.
 
-use anyhow::Context as _;
 use sn17_app::ScoringPrompt;
 use sn17_render::{BBOX_DEFAULT, Frame, RenderBudget, ValidityRules};
 use sn17_score::{PromptRef, RawMetrics, Scorer};
 use sn17_splat::Limits;
+
+use crate::error::WorkerError;
 
 /// What measuring a submission yields.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ pub fn measure(
     prompt: &ScoringPrompt,
     scorer: &mut Scorer,
     splats_max: usize,
-) -> anyhow::Result<Measured> {
+) -> Result<Measured, WorkerError> {
     let frames = match render(splat, splats_max) {
         Ok(frames) => frames,
         Err(reason) => return Ok(Measured::Invalid(reason)),
@@ -38,8 +39,7 @@ pub fn measure(
     let raw = match prompt {
         ScoringPrompt::Text(text) => scorer.metrics(&views, PromptRef::Text(text))?,
         ScoringPrompt::Image(bytes) => {
-            let picture =
-                image::load_from_memory(bytes).context("cannot decode the prompt picture")?.to_rgba8();
+            let picture = image::load_from_memory(bytes)?.to_rgba8();
             let (width, height) = (picture.width() as usize, picture.height() as usize);
             scorer.metrics(&views, PromptRef::Image { rgba: picture.as_raw(), width, height })?
         }

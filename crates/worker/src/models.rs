@@ -2,23 +2,38 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use sn17_score::manifest::{Manifest, Role};
 use sn17_score::{runtime, synthetic};
+
+use crate::error::WorkerError;
+
+/// The folder that is given, else one of synthetic models, written if need be; the log says so.
+///
+/// # Errors
+/// Fails if the environment does not say where caches live, or the folder there cannot be written.
+pub fn given_or_synthetic(given: Option<&Path>) -> Result<PathBuf, WorkerError> {
+    if let Some(folder) = given {
+        return Ok(folder.to_owned());
+    }
+    let folder = default_models_dir()?;
+    ensure_synthetic(&folder)?;
+    Ok(folder)
+}
 
 /// The models folder for those who name none: in the user's cache, one per version of the synthetic models.
 ///
 /// # Errors
 /// Fails if the environment does not say where caches live.
-pub fn default_models_dir() -> anyhow::Result<PathBuf> {
-    Ok(runtime::user_cache()?.join("models").join(synthetic::VERSION))
+fn default_models_dir() -> Result<PathBuf, WorkerError> {
+    let cache = runtime::user_cache().map_err(WorkerError::NoModelsFolder)?;
+    Ok(cache.join("models").join(synthetic::VERSION))
 }
 
 /// Writes the synthetic models to a folder unless it holds them, or real ones, already; says so in the log either way.
 ///
 /// # Errors
 /// Fails if the folder cannot be written.
-pub fn ensure_synthetic(folder: &Path) -> anyhow::Result<()> {
+fn ensure_synthetic(folder: &Path) -> Result<(), WorkerError> {
     let is_whole = |manifest: &Manifest| {
         Role::ALL.iter().all(|&role| manifest.model_path(folder, role).is_ok())
             && (!manifest.synthetic || manifest.version == synthetic::VERSION)
@@ -30,10 +45,10 @@ pub fn ensure_synthetic(folder: &Path) -> anyhow::Result<()> {
             }
         }
         Ok(manifest) if !manifest.synthetic => {
-            anyhow::bail!("the models in {} are damaged; `sn17 models verify` says how", folder.display());
+            return Err(WorkerError::DamagedModels(folder.to_owned()));
         }
         Ok(_) | Err(_) => {
-            synthetic::write(folder).context("cannot write the synthetic models")?;
+            synthetic::write(folder)?;
         }
     }
     tracing::warn!(

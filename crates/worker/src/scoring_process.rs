@@ -1,10 +1,10 @@
 //! The scoring process, kept alive by the process that leases submissions.
 
+use std::io;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use async_trait::async_trait;
 use bytes::Bytes;
 use sn17_app::{Previews, ScoreError, Scored, Scorer, ScoringJob, ScoringPrompt};
@@ -13,6 +13,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::Mutex;
 
 use crate::child::{AnswerHeader, ChildArgs, HEADER_BYTES_MAX, JobHeader, Ready};
+use crate::error::{WorkerError, in_one_line};
 
 /// Loading models may take so long; fetching the runtime library for the first time is part of it.
 const READY_WITHIN: Duration = Duration::from_secs(300);
@@ -57,13 +58,13 @@ impl ScoringProcess {
     ///
     /// # Errors
     /// Fails if the program cannot be started, or does not load its models in five minutes.
-    pub async fn start(&self) -> anyhow::Result<Ready> {
+    pub async fn start(&self) -> Result<Ready, WorkerError> {
         let (running, ready) = self.spawn().await?;
         *self.running.lock().await = Some(running);
         Ok(ready)
     }
 
-    async fn spawn(&self) -> anyhow::Result<(Running, Ready)> {
+    async fn spawn(&self) -> Result<(Running, Ready), WorkerError> {
         let ChildArgs { models, splats_max } = &self.args;
         let mut command = Command::new(&self.program.program);
         command
@@ -79,16 +80,16 @@ impl ScoringProcess {
         // is killed outright, the end of its input ends this process.
         #[cfg(unix)]
         command.process_group(0);
-        let mut child = command.spawn().context("cannot start the scoring process")?;
-        let input = child.stdin.take().context("the scoring process has no input")?;
-        let output = child.stdout.take().context("the scoring process has no output")?;
+        let mut child = command.spawn().map_err(WorkerError::Start)?;
+        let input = child.stdin.take().expect("its input is piped");
+        let output = child.stdout.take().expect("its output is piped");
         let mut running = Running { _child: child, input, output: BufReader::new(output) };
         let ready = tokio::time::timeout(READY_WITHIN, running.line::<Ready>()).await;
-        let ready = ready.context("the scoring process did not load its models in time")??;
+        let ready = ready.map_err(|_elapsed| WorkerError::NotReady)??;
         Ok((running, ready))
     }
 
-    async fn run(&self, job: &ScoringJob) -> anyhow::Result<Scored> {
+    async fn run(&self, job: &ScoringJob) -> Result<Scored, WorkerError> {
         let mut slot = self.running.lock().await;
         // The process leaves the slot while it works: whatever goes wrong, or whoever drops this future, the next
         // job finds either a sound process or none.
@@ -100,7 +101,7 @@ impl ScoringProcess {
             }
         };
         let answer = tokio::time::timeout(JOB_WITHIN, running.job(job)).await;
-        let scored = answer.context("scoring took too long")??;
+        let scored = answer.map_err(|_elapsed| WorkerError::TooLong)??;
         *slot = Some(running);
         Ok(scored)
     }
@@ -109,12 +110,12 @@ impl ScoringProcess {
 #[async_trait]
 impl Scorer for ScoringProcess {
     async fn score(&self, job: ScoringJob) -> Result<Scored, ScoreError> {
-        self.run(&job).await.map_err(|error| ScoreError(format!("{error:#}")))
+        self.run(&job).await.map_err(|error| ScoreError(in_one_line(&error)))
     }
 }
 
 impl Running {
-    async fn job(&mut self, job: &ScoringJob) -> anyhow::Result<Scored> {
+    async fn job(&mut self, job: &ScoringJob) -> Result<Scored, WorkerError> {
         let (prompt, is_image): (&[u8], bool) = match &job.prompt {
             ScoringPrompt::Text(text) => (text.as_bytes(), false),
             ScoringPrompt::Image(bytes) => (bytes, true),
@@ -124,7 +125,7 @@ impl Running {
         let mut line = serde_json::to_vec(&header)?;
         line.push(b'\n');
         for part in [&line, job.splat.as_ref(), prompt] {
-            self.input.write_all(part).await.context("the scoring process takes no more jobs")?;
+            self.input.write_all(part).await?;
         }
         self.input.flush().await?;
         match self.line::<AnswerHeader>().await? {
@@ -134,21 +135,29 @@ impl Running {
                 Ok(Scored::Measured { views, synthetic, previews: Some(Previews { front, grid }) })
             }
             AnswerHeader::Invalid { reason } => Ok(Scored::Invalid { reason }),
-            AnswerHeader::Failed { reason } => anyhow::bail!("{reason}"),
+            AnswerHeader::Failed { reason } => Err(WorkerError::Reported(reason)),
         }
     }
 
-    async fn line<T: for<'de> serde::Deserialize<'de>>(&mut self) -> anyhow::Result<T> {
+    async fn line<T: for<'de> serde::Deserialize<'de>>(&mut self) -> Result<T, WorkerError> {
         let mut line = Vec::new();
         let read = (&mut self.output).take(HEADER_BYTES_MAX).read_until(b'\n', &mut line).await?;
-        anyhow::ensure!(read > 0, "the scoring process ended");
-        serde_json::from_slice(&line).context("the scoring process answered something else")
+        if read == 0 {
+            return Err(ended().into());
+        }
+        Ok(serde_json::from_slice(&line)?)
     }
 
-    async fn payload(&mut self, bytes: u64) -> anyhow::Result<Bytes> {
-        anyhow::ensure!(bytes <= PREVIEW_BYTES_MAX, "a preview of {bytes} bytes is too large");
-        let mut payload = vec![0; usize::try_from(bytes)?];
-        self.output.read_exact(&mut payload).await.context("the scoring process ended")?;
-        Ok(Bytes::from(payload))
+    async fn payload(&mut self, bytes: u64) -> Result<Bytes, WorkerError> {
+        if bytes > PREVIEW_BYTES_MAX {
+            return Err(WorkerError::PreviewSize(bytes));
+        }
+        let mut payload = Vec::new();
+        let read = (&mut self.output).take(bytes).read_to_end(&mut payload).await?;
+        if read as u64 == bytes { Ok(Bytes::from(payload)) } else { Err(ended().into()) }
     }
+}
+
+fn ended() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the scoring process ended")
 }

@@ -100,14 +100,7 @@ async fn standing(link: &Link) -> (Result<String, String>, Result<String, String
 }
 
 fn local_score(file: &PathBuf, prompt: &str, models: Option<&PathBuf>) -> anyhow::Result<String> {
-    let folder = match models {
-        Some(folder) => folder.clone(),
-        None => {
-            let folder = models::default_models_dir()?;
-            models::ensure_synthetic(&folder)?;
-            folder
-        }
-    };
+    let folder = models::given_or_synthetic(models.map(PathBuf::as_path))?;
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let policy = Policy::default();
     let mut scorer = Scorer::load(&folder, &ScorerOptions::default())?;

@@ -369,14 +369,7 @@ async fn listen_at(address: SocketAddr, folder: &DataFolder) -> anyhow::Result<(
 }
 
 async fn scoring_process(args: &ServeArgs, splats_max: usize) -> anyhow::Result<(Arc<dyn Scorer>, Scoring)> {
-    let models = match &args.models {
-        Some(folder) => folder.clone(),
-        None => {
-            let folder = models::default_models_dir()?;
-            models::ensure_synthetic(&folder)?;
-            folder
-        }
-    };
+    let models = models::given_or_synthetic(args.models.as_deref())?;
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     let program = ChildProgram { program, subcommand: "worker" };
     let process = ScoringProcess::new(program, ChildArgs { models: models.clone(), splats_max });
