@@ -141,7 +141,7 @@ pub(crate) async fn redrive(
 }
 
 impl Server {
-    fn check_admin(&self, parts: &Parts) -> Result<(), Refusal> {
+    pub(crate) fn check_admin(&self, parts: &Parts) -> Result<(), Refusal> {
         let sender = remote_network(&parts.extensions);
         let (limit, now) = (self.options.limits.wrong_keys, self.app.now());
         let too_many = |secs| Refusal::too_many("address_rate", "too many wrong keys", secs);

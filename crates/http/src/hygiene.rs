@@ -13,16 +13,18 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tracing::Instrument as _;
 
+use crate::body::check_announced;
+use crate::observer::{Refused, Served, VerdictLabel};
 use crate::refusal::Refusal;
 use crate::route::{Route, Surface};
-use crate::{Server, linger};
+use crate::{PlatformLimit, Server, linger};
 
 /// Largest header block, names and values, in bytes.
 pub(crate) const HEADER_BYTES_MAX: usize = 16 << 10;
 /// Names an answer for whoever asks about it.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Serves one request: bounds its headers, answers preflights, renders a refusal for its surface, names, counts and
+/// Serves one request: bounds its size and its headers, answers preflights, renders a refusal for its surface, names, counts and
 /// traces it.
 pub(crate) async fn attend(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
     let arrived = server.app.now();
@@ -38,8 +40,15 @@ pub(crate) async fn attend(State(server): State<Arc<Server>>, request: Request, 
         http.method = method,
     );
     let (request, rest) = linger::watch(request);
-    let mut response = serve(route.surface, request, next).instrument(span.clone()).await;
+    let mut response = serve(&server, route.surface, request, next).instrument(span.clone()).await;
+    let verdict = response.extensions_mut().remove::<VerdictLabel>().map(|VerdictLabel(label)| label);
+    if let Some(verdict) = verdict {
+        server.metrics.submitted(verdict);
+    }
+    let mut refused = None;
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
+        let invariant = Some(refusal.invariant).filter(|invariant| !invariant.is_empty());
+        refused = Some(Refused { reason: refusal.reason, invariant });
         server.metrics.refused(route.label, &refusal);
         if refusal.status.is_server_error() {
             tracing::warn!(request.id = id_text, http.route = route.label, reason = refusal.reason, "failed");
@@ -66,6 +75,10 @@ pub(crate) async fn attend(State(server): State<Arc<Server>>, request: Request, 
     let status = response.status().as_u16();
     let duration_ms = server.app.now().ms_since(arrived);
     server.metrics.answered(route.label, method, status, duration_ms);
+    if let Some(observer) = &server.options.observer {
+        let route = route.label;
+        observer.tell(&Served { route, method, status, duration_ms, refusal: refused, verdict });
+    }
     tracing::debug!(parent: &span, http.status = status, duration_ms, "answered");
     if status >= 400
         && let Some(rest) = rest
@@ -75,7 +88,12 @@ pub(crate) async fn attend(State(server): State<Arc<Server>>, request: Request, 
     response
 }
 
-async fn serve(surface: Surface, request: Request, next: Next) -> Response {
+async fn serve(server: &Server, surface: Surface, request: Request, next: Next) -> Response {
+    if let Some(limit) = &server.options.body_limit
+        && check_announced(request.headers(), limit.bytes_max).is_err()
+    {
+        return above_platform(limit).into_response();
+    }
     if header_bytes(request.headers()) > HEADER_BYTES_MAX {
         let message = format!("headers have more than {HEADER_BYTES_MAX} bytes");
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
@@ -85,6 +103,18 @@ async fn serve(surface: Surface, request: Request, next: Next) -> Response {
         return preflight();
     }
     next.run(request).await
+}
+
+/// The platform would cut the request off with words of its own; these say where it is taken.
+fn above_platform(limit: &PlatformLimit) -> Refusal {
+    let (bytes_max, mebibytes) = (limit.bytes_max, limit.bytes_max >> 20);
+    let way_out = match &limit.edge {
+        Some(edge) => format!("send larger ones to {edge}"),
+        None => "this network has no other host for larger ones".to_owned(),
+    };
+    let message =
+        format!("AWS Lambda takes at most {mebibytes} MiB ({bytes_max} bytes) a request; {way_out}");
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "platform_limit", message).upholding("IN-1")
 }
 
 fn header_bytes(headers: &HeaderMap) -> usize {
@@ -112,6 +142,7 @@ fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::POST => "POST",
+        Method::PUT => "PUT",
         Method::DELETE => "DELETE",
         Method::HEAD => "HEAD",
         Method::OPTIONS => "OPTIONS",

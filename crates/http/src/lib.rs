@@ -13,8 +13,10 @@ mod client;
 mod hygiene;
 mod limiter;
 mod linger;
+mod metagraph;
 mod metrics;
 mod miner;
+mod observer;
 mod ops;
 mod options;
 mod refusal;
@@ -24,7 +26,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::Extensions;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post};
@@ -32,7 +34,8 @@ use sn17_app::App;
 use sn17_core::Hotkey;
 
 pub use blocking::Blocking;
-pub use options::{AdminKey, HttpOptions, RateLimit, RateLimits};
+pub use observer::{Observer, Refused, Served};
+pub use options::{AdminKey, HttpOptions, PlatformLimit, RateLimit, RateLimits, RosterSource, Routes};
 
 use budget::MemoryBudget;
 use limiter::Limiter;
@@ -64,13 +67,13 @@ struct Server {
     conversions: Arc<MemoryBudget>,
 }
 
-/// Every route of clients, miners and operators over `app`.
+/// The routes of clients, miners and operators over `app`, as far as the options have them.
 pub fn router(app: Arc<App>, options: HttpOptions) -> Router {
     let server = Arc::new(Server {
         app,
         addresses: Limiter::default(),
         miners: Limiter::default(),
-        metrics: Metrics::new(),
+        metrics: Metrics::new(options.observer.is_none()),
         bodies: MemoryBudget::new(options.body_memory_bytes),
         prompts: MemoryBudget::new(options.prompt_memory_bytes),
         uploads: MemoryBudget::new(options.submission_memory_bytes),
@@ -79,17 +82,24 @@ pub fn router(app: Arc<App>, options: HttpOptions) -> Router {
     });
     let mut router = Router::new()
         .route(route::INDEX, get(ops::index))
-        .route(route::ADD_TASK, post(client::add_task))
-        .route(route::GET_STATUS, get(client::get_status))
-        .route(route::GET_RESULT, get(client::get_result))
-        .route(route::PULL_TASK, post(miner::pull_task))
-        .route(route::SUBMIT_RESULTS, post(miner::submit_results))
-        .route(route::GET_VERSION, post(miner::get_version))
         .route(route::HEALTHZ, get(ops::healthz))
-        .route(route::READYZ, get(ops::readyz))
-        .route(route::METRICS, get(ops::metrics));
-    if server.options.admin_key.is_some() {
+        .route(route::READYZ, get(ops::readyz));
+    if server.options.routes.has_clients() {
         router = router
+            .route(route::ADD_TASK, post(client::add_task))
+            .route(route::GET_STATUS, get(client::get_status))
+            .route(route::GET_RESULT, get(client::get_result))
+            .route(route::METRICS, get(ops::metrics));
+    }
+    if server.options.routes.has_miners() {
+        router = router
+            .route(route::PULL_TASK, post(miner::pull_task))
+            .route(route::SUBMIT_RESULTS, post(miner::submit_results))
+            .route(route::GET_VERSION, post(miner::get_version));
+    }
+    if server.options.routes.has_clients() && server.options.admin_key.is_some() {
+        router = router
+            .route(route::ADMIN_METAGRAPH, get(metagraph::get).put(metagraph::put))
             .route(route::ADMIN_KEYS, get(admin::list).post(admin::add))
             .route(route::ADMIN_KEY, delete(admin::revoke))
             .route(route::DEAD_LETTERS, get(admin::dead_letters))
@@ -102,8 +112,8 @@ pub fn router(app: Arc<App>, options: HttpOptions) -> Router {
         .with_state(server)
 }
 
-async fn unknown_path(request: Request) -> Refusal {
-    route::unknown(request.uri().path())
+async fn unknown_path(State(server): State<Arc<Server>>, request: Request) -> Refusal {
+    route::unknown(request.uri().path(), server.options.routes)
 }
 
 async fn unknown_method() -> Refusal {

@@ -12,8 +12,13 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::refusal::Refusal;
 
-/// Media type of the answer (`OpenMetrics` 1.0).
-pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Media type of what [`Metrics::render`] gives with counters (`OpenMetrics` 1.0).
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Media type of what it gives without (Prometheus text 0.0.4): only this form may have comments of our own.
+const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// Comment at the head of the latter.
+const NOT_COUNTED: &str =
+    "# Requests are counted by the platform (CloudWatch on AWS), not here; the gauges are the ledger's.\n";
 /// Upper bounds of the latency buckets in seconds; the host's clock counts milliseconds.
 const LATENCY_BUCKETS: [f64; 12] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 25.0, 60.0];
 
@@ -23,6 +28,7 @@ type Histograms = Family<RouteLabels, Histogram, fn() -> Histogram>;
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
+    counts_requests: bool,
     requests: Family<RequestLabels, Counter>,
     durations: Histograms,
     refusals: Family<RefusalLabels, Counter>,
@@ -58,28 +64,38 @@ struct SubmissionLabels {
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    /// Shows nothing but the ledger's gauges unless it `counts_requests`: where each request may meet another process,
+    /// its counters say nothing.
+    pub(crate) fn new(counts_requests: bool) -> Self {
         let mut registry = Registry::with_prefix("sn17");
-        let requests = Family::default();
-        registry.register("http_requests", "Requests answered", requests.clone());
-        let new_histogram: fn() -> Histogram = || Histogram::new(LATENCY_BUCKETS);
-        let durations = Histograms::new_with_constructor(new_histogram);
-        let help = "Time from a request's headers to its answer's";
-        registry.register_with_unit("http_request_duration", help, Unit::Seconds, durations.clone());
-        let refusals = Family::default();
-        registry.register("http_refusals", "Requests refused, with the invariant upheld", refusals.clone());
-        let submissions = Family::default();
-        registry.register(
-            "submissions",
-            "Submissions answered, by what was said of them",
-            submissions.clone(),
-        );
         let open_tasks = Gauge::default();
         registry.register("open_tasks", "Tasks waiting for results", open_tasks.clone());
-        let upload_bytes = Gauge::default();
+        let metrics = Self {
+            registry,
+            counts_requests,
+            requests: Family::default(),
+            durations: Histograms::new_with_constructor(|| Histogram::new(LATENCY_BUCKETS)),
+            refusals: Family::default(),
+            submissions: Family::default(),
+            open_tasks,
+            upload_bytes: Gauge::default(),
+        };
+        if counts_requests { metrics.with_process() } else { metrics }
+    }
+
+    /// Shows what this process has counted, too.
+    fn with_process(mut self) -> Self {
+        let registry = &mut self.registry;
+        registry.register("http_requests", "Requests answered", self.requests.clone());
+        let help = "Time from a request's headers to its answer's";
+        registry.register_with_unit("http_request_duration", help, Unit::Seconds, self.durations.clone());
+        let help = "Requests refused, with the invariant upheld";
+        registry.register("http_refusals", help, self.refusals.clone());
+        let help = "Submissions answered, by what was said of them";
+        registry.register("submissions", help, self.submissions.clone());
         let help = "Working memory of submissions being received";
-        registry.register_with_unit("submission_memory", help, Unit::Bytes, upload_bytes.clone());
-        Self { registry, requests, durations, refusals, submissions, open_tasks, upload_bytes }
+        registry.register_with_unit("submission_memory", help, Unit::Bytes, self.upload_bytes.clone());
+        self
     }
 
     /// Counts an answer.
@@ -101,12 +117,16 @@ impl Metrics {
         self.submissions.get_or_create(&SubmissionLabels { verdict }).inc();
     }
 
-    /// Everything as text.
-    pub(crate) fn render(&self, open_tasks: u64, upload_bytes: u64) -> String {
+    /// Everything as text, with its media type.
+    pub(crate) fn render(&self, open_tasks: u64, upload_bytes: u64) -> (&'static str, String) {
         self.open_tasks.set(open_tasks);
         self.upload_bytes.set(upload_bytes);
-        let mut text = String::new();
+        let (media_type, mut text) = if self.counts_requests {
+            (OPEN_METRICS, String::new())
+        } else {
+            (PROMETHEUS_TEXT, NOT_COUNTED.to_owned())
+        };
         encode(&mut text, &self.registry).expect("writing to a string cannot fail");
-        text
+        (media_type, text)
     }
 }

@@ -9,7 +9,6 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 
 use crate::Server;
-use crate::metrics::MEDIA_TYPE;
 use crate::refusal::{Refusal, TEXT};
 
 /// `GET /`: what this is.
@@ -30,12 +29,13 @@ pub(crate) async fn readyz(State(server): State<Arc<Server>>) -> Result<Response
     Ok(text("ready\n"))
 }
 
-/// `GET /metrics`: this process's counters, and the ledger's gauges.
+/// `GET /metrics`: the ledger's gauges, and this process's counters unless the host counts.
 pub(crate) async fn metrics(State(server): State<Arc<Server>>) -> Result<Response, Refusal> {
     let open_tasks = server.app.ports().ledger.open_tasks().await?;
     let upload_bytes = server.uploads.used() as u64;
-    let mut response = Response::new(Body::from(server.metrics.render(open_tasks, upload_bytes)));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    let (media_type, text) = server.metrics.render(open_tasks, upload_bytes);
+    let mut response = Response::new(Body::from(text));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     Ok(response)
 }
 

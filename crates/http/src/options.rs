@@ -2,11 +2,13 @@
 
 use subtle::ConstantTimeEq as _;
 
-use crate::Blocking;
+use crate::{Blocking, Observer};
 
 /// Settings of the HTTP surface.
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
+    /// Which routes are served.
+    pub routes: Routes,
     /// What the header `x-admin-key` must say; none for no admin routes at all.
     pub admin_key: Option<AdminKey>,
     /// Memory in bytes of all small bodies of miners and operators at once: whoever may send one without being known
@@ -23,13 +25,68 @@ pub struct HttpOptions {
     pub limits: RateLimits,
     /// Where work runs that would keep other requests waiting.
     pub blocking: Blocking,
+    /// The largest request that the platform lets through; none where it has no limit of its own.
+    pub body_limit: Option<PlatformLimit>,
+    /// Results of more bytes are fetched from the store itself, by a redirect, unless the client asks for direct bytes
+    /// or the store has no address of its own; none for never. For platforms that bound the size of an answer, or
+    /// charge for it.
+    pub redirect_above: Option<u64>,
+    /// Told of every request. With it, `/metrics` counts none: the host does.
+    pub observer: Option<Observer>,
+    /// Who says which miners are registered.
+    pub roster_from: RosterSource,
+}
+
+/// Which routes a host serves; any other path is unknown to it. All have `/`, `/healthz` and `/readyz`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Routes {
+    /// Every one.
+    #[default]
+    All,
+    /// Those of clients and operators, and `/metrics`.
+    Clients,
+    /// The miners' synapses.
+    Miners,
+}
+
+impl Routes {
+    /// Whether clients and operators are served.
+    pub(crate) const fn has_clients(self) -> bool {
+        matches!(self, Self::All | Self::Clients)
+    }
+
+    /// Whether miners are served.
+    pub(crate) const fn has_miners(self) -> bool {
+        matches!(self, Self::All | Self::Miners)
+    }
+}
+
+/// The largest request that AWS Lambda lets through, the one platform here that has such a limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlatformLimit {
+    /// Most bytes of a body; Lambda's quota is 6 MiB for a synchronous invocation.
+    pub bytes_max: u64,
+    /// URL of the host that takes larger ones, if there is one.
+    pub edge: Option<String>,
+}
+
+/// Who says which miners are registered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RosterSource {
+    /// A file that the host follows: whatever an operator sent would last until the file's next change.
+    #[default]
+    File,
+    /// Operators, with `PUT /admin/metagraph`.
+    Operator,
 }
 
 impl Default for HttpOptions {
-    /// No admin routes, 64 MiB for small bodies, 256 MiB for prompts, 512 MiB for submissions, 1 GiB for conversions,
-    /// the original gateway's rate limits, long work in place.
+    /// All routes but the admin ones, 64 MiB for small bodies, 256 MiB for prompts, 512 MiB for submissions, 1 GiB for conversions,
+    /// the original gateway's rate limits, long work in place, no limit of a platform, no redirects, no observer, the
+    /// roster from a file.
     fn default() -> Self {
         Self {
+            routes: Routes::All,
             admin_key: None,
             body_memory_bytes: 64 << 20,
             prompt_memory_bytes: 256 << 20,
@@ -37,6 +94,10 @@ impl Default for HttpOptions {
             conversion_memory_bytes: 1 << 30,
             limits: RateLimits::default(),
             blocking: Blocking::default(),
+            body_limit: None,
+            redirect_above: None,
+            observer: None,
+            roster_from: RosterSource::File,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Every path, and the surface it belongs to.
 
+use crate::options::Routes;
 use crate::refusal::Refusal;
 
 pub(crate) const INDEX: &str = "/";
@@ -12,6 +13,7 @@ pub(crate) const GET_VERSION: &str = "/GetVersion";
 pub(crate) const HEALTHZ: &str = "/healthz";
 pub(crate) const READYZ: &str = "/readyz";
 pub(crate) const METRICS: &str = "/metrics";
+pub(crate) const ADMIN_METAGRAPH: &str = "/admin/metagraph";
 pub(crate) const ADMIN_KEYS: &str = "/admin/keys";
 pub(crate) const ADMIN_KEY: &str = "/admin/keys/{prefix}";
 pub(crate) const DEAD_LETTERS: &str = "/admin/dead-letters";
@@ -56,6 +58,9 @@ impl Route {
         if let Some(label) = known(&PUBLIC) {
             return Self { label, surface: Surface::Client };
         }
+        if path == ADMIN_METAGRAPH {
+            return Self { label: ADMIN_METAGRAPH, surface: Surface::Operator };
+        }
         if path.starts_with(ADMIN_KEYS) {
             return Self { label: ADMIN_KEYS, surface: Surface::Operator };
         }
@@ -67,15 +72,14 @@ impl Route {
     }
 }
 
-/// The refusal of a path that is not there.
-pub(crate) fn unknown(path: &str) -> Refusal {
+/// The refusal of a path that is not there, or not on a host of these routes.
+pub(crate) fn unknown(path: &str, routes: Routes) -> Refusal {
     if !is_synapse(path) || path[1..].contains('/') {
         return Refusal::not_found("unknown_path", "Not found");
     }
     let name: String = path[1..].chars().take(NAME_CHARS_MAX).collect();
-    let message = format!(
-        "Synapse name '{name}' not found. Available synapses ['PullTask', 'SubmitResults', 'GetVersion']"
-    );
+    let available = if routes.has_miners() { "'PullTask', 'SubmitResults', 'GetVersion'" } else { "" };
+    let message = format!("Synapse name '{name}' not found. Available synapses [{available}]");
     Refusal::not_found("unknown_path", message)
 }
 

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::HeaderValue;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use futures_util::StreamExt as _;
 use sn17_app::ResultFile;
 use sn17_app::ports::BlobRead;
-use sn17_core::state::TaskState;
+use sn17_core::state::{Task, TaskState};
 use sn17_splat::{Limits, SplatError, decode, encode_ply, inspect};
-use sn17_wire::client::{ClientError, ResultFormat, UNKNOWN_FAILURE, read_task_id};
+use sn17_wire::client::{ClientError, ResultFormat, UNKNOWN_FAILURE, read_direct, read_task_id};
 
 use super::archive;
 use super::{SYNTHETIC, YES, parameter};
@@ -24,7 +24,10 @@ const RESULTS_MAX: usize = 32;
 /// Seconds after which a conversion that found no memory is worth another try.
 const CONVERSION_RETRY_SECS: u64 = 2;
 
-/// `GET /get_result?id=&all=&format=&compress=`: the same answer as often as it is asked for (BL-1).
+/// How long a link into the store is good for, in seconds: enough to follow it at once, too little to pass it on.
+const LINK_VALID_SECS: u32 = 300;
+
+/// `GET /get_result?id=&all=&format=&compress=&direct=`: the same answer as often as it is asked for (BL-1).
 pub(crate) async fn get_result(
     State(server): State<Arc<Server>>,
     request: Request,
@@ -35,6 +38,7 @@ pub(crate) async fn get_result(
     let (format, compress) = (parameter(&parts, "format"), parameter(&parts, "compress"));
     let format = ResultFormat::of_query(format.as_deref(), compress.as_deref())?;
     let wants_all = parameter(&parts, "all").is_some_and(|all| all == "true" || all == "1");
+    let wants_direct = read_direct(parameter(&parts, "direct").as_deref())?;
 
     let task = server.app.task_of(&caller, id).await?.ok_or(ClientError::TaskNotFound(id))?;
     match task.state_at(server.app.now()) {
@@ -44,6 +48,14 @@ pub(crate) async fn get_result(
             let reason = if reason.is_empty() { UNKNOWN_FAILURE.to_owned() } else { reason };
             return Err(ClientError::NoSuccess { id, reason }.into());
         }
+    }
+    // A link is signed for GET; a HEAD of it would be refused by the store.
+    let may_redirect = parts.method == Method::GET && !wants_direct && !wants_all;
+    if may_redirect
+        && format == ResultFormat::Spz
+        && let Some(redirect) = server.redirect(&task).await?
+    {
+        return Ok(redirect);
     }
     let mut files = server.app.results(&task, if wants_all { RESULTS_MAX } else { 1 }).await?;
     let is_synthetic = files.iter().any(|file| file.synthetic);
@@ -76,6 +88,29 @@ fn archive(files: Vec<ResultFile>) -> Response {
 }
 
 impl Server {
+    /// Sends the client to the store for a result that is too large for an answer of this host, if the store has an
+    /// address. As 302, which the oldest clients follow; with a GET there is no method or body that 307 would preserve.
+    async fn redirect(&self, task: &Task) -> Result<Option<Response>, Refusal> {
+        let Some(bytes_max) = self.options.redirect_above else { return Ok(None) };
+        let filename = ResultFormat::Spz.filename();
+        let Some(link) = self.app.result_link(task, bytes_max, LINK_VALID_SECS, filename).await? else {
+            return Ok(None);
+        };
+        let Ok(location) = HeaderValue::try_from(link.url) else {
+            tracing::error!("the store's link is no header value");
+            return Err(Refusal::internal("link"));
+        };
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::FOUND;
+        response.headers_mut().insert(LOCATION, location);
+        // Whoever has the link needs no key.
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if link.synthetic {
+            response.headers_mut().insert(SYNTHETIC, YES);
+        }
+        Ok(Some(response))
+    }
+
     /// Turns an SPZ into a PLY, within the memory that conversions may have.
     async fn ply(&self, mut splat: BlobRead) -> Result<Response, Refusal> {
         let rules = &self.app.policy().submissions;

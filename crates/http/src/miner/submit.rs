@@ -17,6 +17,7 @@ use sn17_wire::synapse::{Feedback, SUCCESS, SubmitResultsReply};
 use super::respond;
 use crate::body::{self, BodyError};
 use crate::client::{SYNTHETIC, YES};
+use crate::observer::VerdictLabel;
 use crate::refusal::Refusal;
 use crate::{Server, remote_ip};
 
@@ -40,11 +41,12 @@ pub(crate) async fn submit_results(
     let refuse = |error| refusal_of(error, &hotkey, ip);
     let intake = server.app.begin_submission(caller.clone()).await.map_err(refuse)?;
     let answer = server.receive(intake, body).await?.map_err(refuse)?.answer().await.map_err(refuse)?;
-    server.metrics.submitted(verdict_label(&answer.verdict));
+    let label = VerdictLabel(verdict_label(&answer.verdict));
     let is_synthetic = answer.synthetic;
     let message = status_message(&answer.verdict);
     let reply = reply_of(answer, server.app.policy().submissions.upstream_feedback);
     let mut response = respond(reply.render(&caller, &message));
+    response.extensions_mut().insert(label);
     if is_synthetic {
         response.headers_mut().insert(SYNTHETIC, YES);
     }

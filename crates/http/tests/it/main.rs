@@ -5,6 +5,7 @@
 mod client;
 mod faults;
 mod floods;
+mod hosts;
 mod miner;
 mod ops;
 mod pictures;

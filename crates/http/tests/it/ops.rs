@@ -7,13 +7,13 @@ use sn17_app::ports::Queue as _;
 use sn17_app::{Attempt, ScoreError, Scored, Scorer, ScoringJob};
 use sn17_core::ledger::QueueName;
 use sn17_core::policy::Policy;
-use sn17_http::HttpOptions;
+use sn17_http::{HttpOptions, RosterSource};
 
 use crate::world::{ADMIN_KEY, Answer, World, measured, miner, options, world, world_with};
 
-async fn admin(world: &World, method: &str, path: &str, key: &str, body: &'static str) -> Answer {
+async fn admin(world: &World, method: &str, path: &str, key: &str, body: &str) -> Answer {
     let request = Request::builder().method(method).uri(path).header("x-admin-key", key);
-    world.send(request.body(Body::from(body)).unwrap()).await
+    world.send(request.body(Body::from(body.to_owned())).unwrap()).await
 }
 
 #[tokio::test]
@@ -76,6 +76,47 @@ async fn keys_are_made_listed_and_revoked() {
     assert_eq!((again.status, again.json()), (404, json!({ "message": "no key begins so" })));
     let refused = world.add("application/json", "{\"prompt\":\"a fox\"}").await;
     assert_eq!(refused.text(), "Unauthorized request: Invalid API key");
+}
+
+#[tokio::test]
+async fn the_roster_is_shown_and_replaced() {
+    let options = HttpOptions { roster_from: RosterSource::Operator, ..options() };
+    let world = world_with(Policy::default(), options).await;
+    let address = |number| sn17_wire::ss58::encode(&miner(number).hotkey());
+    let validator = sn17_wire::ss58::encode(&world.app.validator());
+    let neuron = |uid: u8, incentive: f64| json!({ "uid": uid, "hotkey": address(uid), "stake": 0.0, "incentive": incentive });
+    let shown = admin(&world, "GET", "/admin/metagraph", ADMIN_KEY, "").await;
+    let before = [neuron(1, 0.1), neuron(2, 0.2), neuron(3, 0.3)];
+    assert_eq!(shown.json(), json!({ "validator": validator, "neurons": before }));
+
+    let body = json!({ "neurons": [neuron(2, 0.5), { "uid": 7, "hotkey": address(9) }] }).to_string();
+    for _ in 0..2 {
+        let put = admin(&world, "PUT", "/admin/metagraph", ADMIN_KEY, &body).await;
+        assert_eq!((put.status, put.json()), (200, json!({ "miners": 2 })));
+    }
+    world.pull(&miner(9)).await;
+    let gone = world.send_synapse(world.pull_request(&miner(1))).await;
+    assert_eq!(gone.json()["cooldown_until"], world.app.now().secs() + 3600, "a stranger by now");
+
+    for (body, words) in [
+        ("{\"miners\":[]}".to_owned(), "malformed JSON: unknown field `miners`"),
+        (body.replace(&address(9), &address(2)), "uid 7 or its hotkey stands there twice"),
+        (" ".repeat((256 << 10) + 1), "body is larger than 262144 bytes"),
+    ] {
+        let refused = admin(&world, "PUT", "/admin/metagraph", ADMIN_KEY, &body).await;
+        let message = refused.json()["message"].as_str().unwrap().to_owned();
+        assert!(matches!(refused.status, 400 | 413) && message.starts_with(words), "{message}");
+    }
+    assert_eq!(world.app.roster().await.unwrap().len(), 2, "the last good roster stays");
+}
+
+#[tokio::test]
+async fn a_roster_that_comes_from_a_file_cannot_be_replaced() {
+    let world = world().await;
+    let put = admin(&world, "PUT", "/admin/metagraph", ADMIN_KEY, "{\"neurons\":[]}").await;
+    let message = "this network follows a metagraph file: change that file instead";
+    assert_eq!((put.status, put.json()), (409, json!({ "message": message })));
+    assert_eq!(world.app.roster().await.unwrap().len(), 3);
 }
 
 /// A scorer that never gets anywhere, as one that a splat brings down each time.
@@ -155,6 +196,8 @@ async fn the_admin_routes_are_locked() {
         ("GET", "/admin/keys"),
         ("POST", "/admin/keys"),
         ("DELETE", "/admin/keys/12345678"),
+        ("GET", "/admin/metagraph"),
+        ("PUT", "/admin/metagraph"),
         ("GET", "/admin/dead-letters"),
         ("POST", "/admin/dead-letters/redrive"),
     ] {

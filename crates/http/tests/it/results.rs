@@ -7,15 +7,16 @@ use axum::body::Body;
 use axum::http::Request;
 use futures_util::FutureExt as _;
 use sn17_app::KeyLimits;
-use sn17_app::ports::BlobKey;
+use sn17_app::ports::{BlobKey, BlobRead, Blobs, PortResult, UploadId};
 use sn17_core::ledger::LoadSpec;
 use sn17_core::policy::Policy;
 use sn17_core::state::Key;
 use sn17_http::{Blocking, HttpOptions};
 use sn17_splat::{Limits, Splats, SpzDialect, decode, encode_spz};
+use sn17_store::MemoryBlobs;
 use tower::ServiceExt as _;
 
-use crate::world::{World, measured, miner, options, world_with};
+use crate::world::{World, measured, miner, options, world_over, world_with};
 
 /// A splat that can be told from others by its place.
 fn spz(x: f32) -> Vec<u8> {
@@ -36,7 +37,10 @@ async fn succeeded() -> (World, String) {
 
 /// A task of two results, the better one of miner 2 and by synthetic weights.
 async fn succeeded_with(options: HttpOptions) -> (World, String) {
-    let world = world_with(Policy::default(), options).await;
+    succeeded_in(world_with(Policy::default(), options).await).await
+}
+
+async fn succeeded_in(world: World) -> (World, String) {
     let id = world.task("a robot").await.to_string();
     world.deliver(&miner(1), &spz(1.0), measured(0.90, false).0).await;
     world.deliver(&miner(2), &spz(2.0), measured(0.95, true).0).await;
@@ -197,4 +201,77 @@ async fn memory_for_conversions_is_bounded_and_one_alone_always_fits() {
     assert_eq!(busy.text(), "Service unavailable: too many results are being converted");
     drop(unread);
     assert_eq!(world.send(request()).await.status, 200);
+}
+
+/// Blobs that have addresses of their own.
+#[derive(Default)]
+struct Addressed(MemoryBlobs);
+
+#[async_trait::async_trait]
+impl Blobs for Addressed {
+    async fn begin(&self, key: &BlobKey) -> PortResult<UploadId> {
+        self.0.begin(key).await
+    }
+    async fn part(&self, upload: &UploadId, bytes: bytes::Bytes) -> PortResult<()> {
+        self.0.part(upload, bytes).await
+    }
+    async fn finish(&self, upload: &UploadId) -> PortResult<()> {
+        self.0.finish(upload).await
+    }
+    async fn abort(&self, upload: &UploadId) -> PortResult<()> {
+        self.0.abort(upload).await
+    }
+    fn forget(&self, upload: &UploadId) {
+        self.0.forget(upload);
+    }
+    async fn get(&self, key: &BlobKey) -> PortResult<BlobRead> {
+        self.0.get(key).await
+    }
+    async fn delete(&self, key: &BlobKey) -> PortResult<()> {
+        self.0.delete(key).await
+    }
+    async fn presign(&self, key: &BlobKey, secs: u32, filename: &str) -> PortResult<Option<String>> {
+        Ok(Some(format!("https://store.example/{}?valid={secs}&as={filename}", key.0)))
+    }
+}
+
+#[tokio::test]
+async fn a_large_result_is_fetched_from_the_store_itself() {
+    let bytes = spz(2.0).len() as u64;
+    for (redirect_above, is_redirected) in [(None, false), (Some(bytes), false), (Some(bytes - 1), true)] {
+        let options = HttpOptions { redirect_above, ..options() };
+        let world = world_over(Arc::new(Addressed::default()), options).await;
+        let (world, id) = succeeded_in(world).await;
+        let result = world.get(&format!("/get_result?id={id}")).await;
+        assert_eq!(result.header("x-sn17-synthetic"), "true");
+        if !is_redirected {
+            assert!(result.status == 200 && result.body == spz(2.0), "{redirect_above:?}");
+            continue;
+        }
+        assert_eq!((result.status, result.body.len()), (302, 0));
+        let location = result.header("location");
+        assert!(location.starts_with("https://store.example/submissions/"), "{location}");
+        assert!(location.ends_with("?valid=300&as=result.spz"), "{location}");
+        assert_eq!(result.header("cache-control"), "no-store");
+        assert_eq!(result.header("access-control-allow-origin"), "*");
+        // Everything that the link does not give comes directly.
+        let head = Request::head(format!("/get_result?id={id}")).header("x-api-key", &world.key);
+        let head = world.send(head.body(Body::empty()).unwrap()).await;
+        assert_eq!((head.status, head.header("content-length")), (200, &*bytes.to_string()));
+        for query in ["direct=true", "direct=1", "format=ply", "all=true"] {
+            let answer = world.get(&format!("/get_result?id={id}&{query}")).await;
+            assert!(answer.status == 200 && !answer.body.is_empty(), "{query}");
+        }
+        assert!(world.get(&format!("/get_result?id={id}&direct=on")).await.body == spz(2.0));
+        assert_eq!(world.get(&format!("/get_result?id={id}&direct=no")).await.status, 302);
+        let wrong = world.get(&format!("/get_result?id={id}&direct=maybe")).await;
+        assert_eq!((wrong.status, wrong.text()), (400, "Bad request: Invalid value of `direct`"));
+    }
+}
+
+#[tokio::test]
+async fn a_store_without_addresses_streams_whatever_the_size() {
+    let (world, id) = succeeded_with(HttpOptions { redirect_above: Some(0), ..options() }).await;
+    let result = world.get(&format!("/get_result?id={id}")).await;
+    assert!(result.status == 200 && result.body == spz(2.0));
 }

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
 use http_body_util::BodyExt as _;
-use sn17_app::ports::Queue as _;
+use sn17_app::ports::{Blobs, Queue as _};
 use sn17_app::{App, Host, KeyLimits, KeySecret, Ports, PromptBook};
 use sn17_core::ledger::{Effect, QueueName};
 use sn17_core::policy::Policy;
@@ -25,6 +25,8 @@ use tower::ServiceExt as _;
 pub(crate) const ADMIN_KEY: &str = "an admin key of the tests";
 /// Content type of a [`form`].
 pub(crate) const FORM: &str = "multipart/form-data; boundary=b";
+/// When the tests begin, in Unix milliseconds.
+const NOW_MS: u64 = 1_800_000_000_000;
 pub(crate) const IP: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
 
 pub(crate) struct World {
@@ -68,20 +70,31 @@ pub(crate) fn options() -> HttpOptions {
 }
 
 pub(crate) async fn world_with(policy: Policy, options: HttpOptions) -> World {
-    world_of(policy, options, validator(), 1_800_000_000_000).await
+    world_of(policy, options, validator(), NOW_MS).await
 }
 
 /// A world of another validator, at another time.
 pub(crate) async fn world_of(policy: Policy, options: HttpOptions, validator: Hotkey, now_ms: u64) -> World {
+    build(policy, options, validator, now_ms, Arc::new(MemoryBlobs::default())).await
+}
+
+/// A world over another store of blobs.
+pub(crate) async fn world_over(blobs: Arc<dyn Blobs>, options: HttpOptions) -> World {
+    build(Policy::default(), options, validator(), NOW_MS, blobs).await
+}
+
+async fn build(
+    policy: Policy,
+    options: HttpOptions,
+    validator: Hotkey,
+    now_ms: u64,
+    blobs: Arc<dyn Blobs>,
+) -> World {
     let now = Arc::new(AtomicU64::new(now_ms));
     let of_clock = Arc::clone(&now);
     let clock = Clock::new(move || UnixMs(of_clock.load(Ordering::SeqCst)));
     let store = Embedded::memory(clock.clone(), Options::default()).unwrap();
-    let ports = Ports {
-        ledger: Arc::new(store.clone()),
-        blobs: Arc::new(MemoryBlobs::default()),
-        queue: Arc::new(store.clone()),
-    };
+    let ports = Ports { ledger: Arc::new(store.clone()), blobs, queue: Arc::new(store.clone()) };
     let random = AtomicU64::new(1);
     let host = Host {
         now: Arc::new(move || clock.now()),
