@@ -1,0 +1,114 @@
+//! The one DynamoDB table: names, keys, indexes, and what its operations cost.
+//!
+//! # Items
+//! | item | `pk` | `sk` | `exp` |
+//! | --- | --- | --- | --- |
+//! | task | `T#<uuid>` | `T` | its lifetime after its end |
+//! | submission | `T#<uuid>` | `S#<ss58>` | its lifetime |
+//! | miner's session | `M#<ss58>` | `S` | none |
+//! | miner's record | `M#<ss58>` | `R` | none |
+//! | API key | `K#<hex>` | `K` | none |
+//! | quota window of an API key | `K#<hex>` | `W#<period>#<number>` | two periods after its own |
+//! | nonce of a signed request | `N#<ss58>#<uuid>` | `N#<nonce>` | when the request is too old to be repeated |
+//! | metagraph as last applied | `X#roster` | `X` | none |
+//! | hints about the queues · who refreshes them | `X#hints` | `X` · `L` | none |
+//!
+//! Attributes: `v` the value as JSON, `rev` its revision, `did` the decision that wrote it, `exp` when it counts as
+//! absent (milliseconds), `ttl` when DynamoDB may delete it (seconds, rounded up), `fx` the effects of that write
+//! (only if there are any: the table's stream carries them on), `n` the count of a quota window.
+//!
+//! # Indexes
+//! Both are sparse, derived from the item by `sn17_core::index`, and carry `exp` besides the keys.
+//!
+//! | index | hash | range | what stands there |
+//! | --- | --- | --- | --- |
+//! | `open` | `qp` = `o#<shard>` | `qs` = `<created ms>#<uuid>` | tasks that any miner may take |
+//! | `open` | `qp` = `s#<shard>` | the same | tasks that wait for a strong miner |
+//! | `open` | `qp` = `K` | `qs` = `<hex>` | API keys |
+//! | `due` | `dp` = `d#<shard>` | `ds` = `<due ms>#<pk>#<sk>` | tasks and submissions that need attention |
+//!
+//! Milliseconds are written with 20 digits, so that text order is the order of instants, and uuids in lower case,
+//! so that ties are in the order of ids. The shard is a hash of the task's id ([`index::shard_of`]): a task and its
+//! submissions fall due in the same shard. The number of shards may grow at any time; before it shrinks, what
+//! stands in the shards that go must have ended.
+//!
+//! # Access patterns
+//! Calls and units of operations on items of usual size, without conflicts. WRU: write request units, table and
+//! indexes together; RRU: read request units. "Usual" is an item up to 1 KB; [`units`] computes other sizes.
+//!
+//! | operation | calls | WRU | RRU |
+//! | --- | --- | --- | --- |
+//! | read an item | `GetItem` | 0 | 1 |
+//! | claim a nonce | `PutItem` | 1 | 0 |
+//! | count a task against a quota | `UpdateItem`, or none within a leased block | 1 | 0 |
+//! | accept a task | `GetItem`, `PutItem` | 1 + 2 index entries | 0.5..1 |
+//! | pull, too early or again | `GetItem` (`PutItem` once a second) | 0..1 | 1 |
+//! | pull, nothing waits | `GetItem`, `PutItem` | 1 | 1 |
+//! | pull, a client's task | `GetItem`, up to 4 `Query`, `BatchGetItem`, `TransactWriteItems` | 4..5 | 2..11 |
+//! | submit | `BatchGetItem`, `TransactWriteItems` | 4 + 1 index entry | 3 |
+//! | settle | `BatchGetItem`, `TransactWriteItems` | 6 + 1..4 index entries | 3 |
+//! | wait for a verdict | `GetItem` at 0.8 of the median wait, then ever seldomer | 0 | 0.5 each |
+//! | status | `GetItem` | 0 | 1 |
+//! | refresh the hints | `GetItem`, `PutItem` twice, 2 `Query` a shard | 2 | 0.5 + 1 a shard |
+//! | count the open tasks | 2 `Query` a shard, one page of at most 1 MB each | 0 | 0.5 for 4 KB of entries |
+//! | what is due | 1 `Query` a shard | 0 | 0.5 a shard |
+//! | list API keys | `Query`, `BatchGetItem` | 0 | 0.5 + 1 a key |
+//!
+//! # Largest items
+//! With every field at its limit (prompts of 384 characters of 4 bytes, 16 copies, all of them with results); a test
+//! holds these figures. DynamoDB takes 400 KB.
+//!
+//! | item | bytes at most |
+//! | --- | --- |
+//! | task | 12 KiB |
+//! | submission | 5 KiB |
+//! | session | 3 KiB |
+//! | record (1,024 results in the window) | 12 KiB |
+//! | roster of 256 neurons | 40 KiB |
+
+pub mod index;
+pub mod names;
+pub mod row;
+pub mod units;
+
+/// Partition key of the table.
+pub const PARTITION_KEY: &str = "pk";
+/// Sort key of the table.
+pub const SORT_KEY: &str = "sk";
+/// The value as JSON.
+pub const VALUE: &str = "v";
+/// The revision.
+pub const REVISION: &str = "rev";
+/// The decision that wrote the item, 32 hexadecimal digits.
+pub const DECISION: &str = "did";
+/// When the item counts as absent, milliseconds since the Unix epoch.
+pub const EXPIRES: &str = "exp";
+/// When DynamoDB may delete the item, seconds since the Unix epoch; the table's TTL attribute.
+pub const TTL: &str = "ttl";
+/// The effects of the write as a JSON list; what the stream's filter asks for.
+pub const EFFECTS: &str = "fx";
+/// The count of a quota window.
+pub const COUNT: &str = "n";
+/// When the hints were taken, or their refresh was begun, milliseconds since the Unix epoch.
+pub const TAKEN_AT: &str = "at";
+
+/// The index of open tasks, and of API keys.
+pub const OPEN_INDEX: &str = "open";
+/// Hash key of [`OPEN_INDEX`].
+pub const OPEN_PARTITION: &str = "qp";
+/// Range key of [`OPEN_INDEX`].
+pub const OPEN_SORT: &str = "qs";
+/// The index of what falls due.
+pub const DUE_INDEX: &str = "due";
+/// Hash key of [`DUE_INDEX`].
+pub const DUE_PARTITION: &str = "dp";
+/// Range key of [`DUE_INDEX`].
+pub const DUE_SORT: &str = "ds";
+
+/// What both indexes carry besides the keys.
+pub const INDEX_CARRIES: &[&str] = &[EXPIRES];
+/// The partition of [`OPEN_INDEX`] that lists the API keys.
+pub const API_KEYS: &str = "K";
+
+/// Most shards of an index.
+pub const SHARDS_MAX: u16 = 1024;
