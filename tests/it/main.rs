@@ -23,3 +23,4 @@ mod programs;
 mod scoring;
 mod server;
 mod simulation;
+mod template;

@@ -65,6 +65,12 @@ const RULES: &[Rule] = &[
         reach: Reach::Only(&["sn17-app", "sn17-core"]),
         banned: &["axum", "aws-*"],
     },
+    // One adapter for every host: a runtime comes with the SDK's native configuration only, never from here.
+    Rule {
+        package: "sn17-aws",
+        reach: Reach::Only(&["sn17-app", "sn17-core", "sn17-wire"]),
+        banned: &["axum", "aws-lc-rs", "openssl"],
+    },
     Rule { package: "sn17-render", reach: Reach::Only(&["sn17-core", "sn17-splat"]), banned: &["tokio"] },
     Rule {
         package: "sn17-score",
@@ -78,6 +84,12 @@ const RULES: &[Rule] = &[
     },
     // The heavy trees of the other hosts stay out of the default binary.
     Rule { package: "sn17-cli", reach: Reach::Anything, banned: &["aws-*", "worker", "wasmtime"] },
+    Rule {
+        package: "sn17-functions",
+        reach: Reach::Anything,
+        banned: &["fjall", "ort", "wgpu", "aws-lc-rs"],
+    },
+    Rule { package: "sn17-gpu-workers", reach: Reach::Anything, banned: &["fjall", "sn17-http", "worker"] },
     Rule { package: "sn17-tests", reach: Reach::Anything, banned: ANYTHING },
     Rule { package: "sn17-bench", reach: Reach::Anything, banned: ANYTHING },
     Rule { package: "sn17-golden", reach: Reach::Anything, banned: ANYTHING },

@@ -1,0 +1,302 @@
+//! The deployment on AWS as its templates describe it, held against the program's own constants.
+//!
+//! Nothing is deployed here: the templates are read as text, so these tests need no tool and no network.
+
+mod parse;
+mod permissions;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use sn17_aws::schema;
+use sn17_aws::settings::Role;
+use sn17_core::policy::Policy;
+
+use parse::Template;
+
+const ROOT: &str = "template.yaml";
+const WORKERS: &str = "infra/gpu/template.yaml";
+const OBSERVABILITY: &str = "infra/observability/template.yaml";
+const RUNBOOK: &str = "docs/runbooks/aws.md";
+
+/// Each function and whose environment it reads.
+const FUNCTIONS: [(&str, Role); 4] = [
+    ("Gateway", Role::Gateway),
+    ("Miner", Role::Miner),
+    ("Dispatch", Role::Dispatch),
+    ("Sweeper", Role::Sweeper),
+];
+
+#[test]
+fn table_is_the_one_of_the_schema() {
+    let template = Template::load(ROOT);
+    let table = template.properties("Table");
+    let index = |name: &str, hash: &str, range: &str| {
+        json!({
+            "IndexName": name,
+            "KeySchema": keys(hash, range),
+            "Projection": { "ProjectionType": "INCLUDE", "NonKeyAttributes": schema::INDEX_CARRIES },
+        })
+    };
+    assert_eq!(table["KeySchema"], keys(schema::PARTITION_KEY, schema::SORT_KEY));
+    assert_eq!(
+        table["GlobalSecondaryIndexes"],
+        json!([
+            index(schema::OPEN_INDEX, schema::OPEN_PARTITION, schema::OPEN_SORT),
+            index(schema::DUE_INDEX, schema::DUE_PARTITION, schema::DUE_SORT),
+        ])
+    );
+    let attributes = [
+        schema::PARTITION_KEY,
+        schema::SORT_KEY,
+        schema::OPEN_PARTITION,
+        schema::OPEN_SORT,
+        schema::DUE_PARTITION,
+        schema::DUE_SORT,
+    ]
+    .map(|name| json!({ "AttributeName": name, "AttributeType": "S" }));
+    assert_eq!(table["AttributeDefinitions"], json!(attributes));
+    assert_eq!(table["TimeToLiveSpecification"], json!({ "AttributeName": schema::TTL, "Enabled": true }));
+    assert_eq!(table["BillingMode"], "PAY_PER_REQUEST");
+    assert_eq!(table["SSESpecification"]["SSEEnabled"], true);
+    assert_eq!(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true);
+    assert_eq!(table["DeletionProtectionEnabled"], json!({ "Fn::If": ["IsProd", true, false] }));
+}
+
+#[test]
+fn dispatch_sees_every_write_that_has_effects() {
+    let template = Template::load(ROOT);
+    assert_eq!(template.properties("Table")["StreamSpecification"], json!({ "StreamViewType": "NEW_IMAGE" }));
+    let source = &template.properties("Dispatch")["Events"]["Effects"]["Properties"];
+    let filters = source["FilterCriteria"]["Filters"].as_array().unwrap();
+    let [filter] = filters.as_slice() else { panic!("one filter, not {filters:?}") };
+    let pattern: Value = serde_json::from_str(filter["Pattern"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        pattern,
+        json!({ "dynamodb": { "NewImage": { schema::EFFECTS: { "S": [{ "exists": true }] } } } })
+    );
+    assert_eq!(source["StartingPosition"], "TRIM_HORIZON");
+    assert_eq!(source["BisectBatchOnFunctionError"], true);
+    assert_eq!(source["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+    assert_eq!(
+        source["DestinationConfig"]["OnFailure"]["Destination"],
+        json!({ "Fn::GetAtt": ["DispatchFailures", "Arn"] })
+    );
+}
+
+#[test]
+fn environments_are_what_the_settings_read() {
+    let expected = |role: Role, more: &[&str]| -> BTreeSet<String> {
+        let names = role.variables().iter().map(|variable| variable.name());
+        names.chain(more.iter().copied()).map(str::to_owned).collect()
+    };
+    let template = Template::load(ROOT);
+    for (function, role) in FUNCTIONS {
+        let global = &template.globals()["Environment"]["Variables"];
+        let own = &template.properties(function)["Environment"]["Variables"];
+        let given: BTreeSet<String> =
+            [global, own].into_iter().flat_map(|names| names.as_object().unwrap().keys().cloned()).collect();
+        assert_eq!(given, expected(role, &["RUST_LOG", "SN17_STAGE"]), "{function}");
+    }
+    let workers = Template::load(WORKERS);
+    let container = &workers.properties("TaskDefinition")["ContainerDefinitions"][0];
+    let given: BTreeSet<String> = container["Environment"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|variable| variable["Name"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(given, expected(Role::Scorer, &["AWS_REGION", "RUST_LOG", "SN17_STAGE"]), "scorer");
+}
+
+#[test]
+fn functions_are_isolated_watched_and_deployed_gradually() {
+    let template = Template::load(ROOT);
+    let globals = template.globals();
+    assert_eq!(globals["Runtime"], "provided.al2023");
+    assert_eq!(globals["Architectures"], json!([{ "Ref": "Architecture" }]));
+    assert_eq!(template.parameter("Architecture")["Default"], "arm64");
+    assert_eq!(globals["AutoPublishAlias"], "live");
+    assert_eq!(
+        template.section("Mappings")["Stages"],
+        json!({ "dev": { "Canary": "false" }, "prod": { "Canary": "true" } })
+    );
+    let declared: BTreeSet<&str> = template.of_type("AWS::Serverless::Function").map(|(id, _)| id).collect();
+    assert_eq!(declared, FUNCTIONS.map(|(id, _)| id).into());
+    for (function, _) in FUNCTIONS {
+        let properties = template.properties(function);
+        let name = function.to_lowercase();
+        assert_eq!(properties["CodeUri"], format!("target/lambda/{name}/"), "{function}");
+        assert_eq!(properties["Role"], json!({ "Fn::GetAtt": [format!("{function}Role"), "Arn"] }));
+        assert_eq!(template.kind(&format!("{function}Role")), "AWS::IAM::Role");
+        let logs = format!("{function}Logs");
+        assert_eq!(properties["LoggingConfig"]["LogGroup"], json!({ "Ref": logs }));
+        assert_eq!(template.properties(&logs)["RetentionInDays"], json!({ "Ref": "LogRetentionDays" }));
+
+        let deployment = &properties["DeploymentPreference"];
+        assert_eq!(
+            deployment["Enabled"],
+            json!({ "Fn::FindInMap": ["Stages", { "Ref": "Stage" }, "Canary"] })
+        );
+        assert_eq!(deployment["Type"], "Canary10Percent5Minutes");
+        let alarms = deployment["Alarms"].as_array().unwrap();
+        assert!(alarms.contains(&json!({ "Ref": format!("{function}Errors") })), "{function}: {alarms:?}");
+        for alarm in alarms {
+            let dimensions = &template.properties(alarm["Ref"].as_str().unwrap())["Dimensions"];
+            assert_eq!(dimensions[0], json!({ "Name": "FunctionName", "Value": { "Ref": function } }));
+        }
+    }
+}
+
+#[test]
+fn queues_follow_the_policy() {
+    let Policy { submissions, .. } = Policy::default();
+    let template = Template::load(ROOT);
+    let scoring = template.properties("ScoringQueue");
+    assert_eq!(scoring["VisibilityTimeout"], submissions.visibility_secs);
+    assert_eq!(scoring["RedrivePolicy"]["maxReceiveCount"], submissions.attempts_max);
+    assert!(scoring["MessageRetentionPeriod"].as_u64().unwrap() >= submissions.lifetime_secs);
+
+    // Lambda asks for six times the function's timeout, so that a message is not delivered twice while it is at work.
+    let timeout = template.properties("Sweeper")["Timeout"].as_u64().unwrap();
+    let timers = template.properties("TimersQueue");
+    assert!(timers["VisibilityTimeout"].as_u64().unwrap() >= 6 * timeout);
+    let source = &template.properties("Sweeper")["Events"]["Timers"]["Properties"];
+    assert_eq!(source["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+
+    for (queue, dead_letters) in
+        [("ScoringQueue", "ScoringDeadLetters"), ("TimersQueue", "TimersDeadLetters")]
+    {
+        let name = &template.properties(queue)["QueueName"]["Fn::Sub"];
+        let source = format!(
+            "arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:{}",
+            name.as_str().unwrap()
+        );
+        assert_eq!(
+            template.properties(queue)["RedrivePolicy"]["deadLetterTargetArn"],
+            json!({ "Fn::GetAtt": [dead_letters, "Arn"] })
+        );
+        assert_eq!(
+            template.properties(dead_letters)["RedriveAllowPolicy"],
+            json!({ "redrivePermission": "byQueue", "sourceQueueArns": [{ "Fn::Sub": source }] })
+        );
+    }
+    for (queue, resource) in template.of_type("AWS::SQS::Queue") {
+        assert_eq!(resource["Properties"]["SqsManagedSseEnabled"], true, "{queue}");
+    }
+}
+
+/// BL-1: what an item names is there as long as the item is.
+#[test]
+fn blobs_outlive_the_items_that_name_them() {
+    const DAY_SECS: u64 = 24 * 3600;
+    let policy = Policy::default();
+    let needed_secs =
+        policy.submissions.lifetime_secs.max(policy.tasks.lifetime_secs + policy.tasks.deadline_secs);
+    let template = Template::load(ROOT);
+    let bucket = template.properties("Bucket");
+    let rules = bucket["LifecycleConfiguration"]["Rules"].as_array().unwrap();
+    let mut expiring = BTreeSet::new();
+    for rule in rules {
+        assert_eq!(rule["Status"], "Enabled");
+        if let Some(days) = rule["ExpirationInDays"].as_u64() {
+            let prefix = rule["Prefix"].as_str().unwrap();
+            // An hour more than the item lives, for what is on its way when the item ends.
+            assert!(days * DAY_SECS > needed_secs + 3600, "{prefix} goes after {days} days");
+            expiring.insert(prefix);
+        }
+    }
+    assert_eq!(expiring, permissions::BLOB_PREFIXES.into());
+    let aborted: Vec<&Value> =
+        rules.iter().filter_map(|rule| rule.get("AbortIncompleteMultipartUpload")).collect();
+    assert_eq!(aborted, [&json!({ "DaysAfterInitiation": 1 })]);
+    let closed = bucket["PublicAccessBlockConfiguration"].as_object().unwrap();
+    assert_eq!(closed.values().filter(|is_on| **is_on == json!(true)).count(), 4);
+}
+
+#[test]
+fn requests_reach_the_function_that_answers_them() {
+    let template = Template::load(ROOT);
+    let distribution = &template.properties("Distribution")["DistributionConfig"];
+    let behaviours = distribution["CacheBehaviors"].as_array().unwrap();
+    let miners: Vec<&str> = behaviours
+        .iter()
+        .filter(|behaviour| behaviour["TargetOriginId"] == "miner")
+        .map(|behaviour| behaviour["PathPattern"].as_str().unwrap())
+        .collect();
+    assert_eq!(miners, ["/PullTask", "/SubmitResults", "/GetVersion"]);
+    assert_eq!(distribution["DefaultCacheBehavior"]["TargetOriginId"], "gateway");
+    for behaviour in behaviours.iter().chain([&distribution["DefaultCacheBehavior"]]) {
+        // Miners speak plain HTTP.
+        assert_eq!(behaviour["ViewerProtocolPolicy"], "allow-all");
+        assert_eq!(
+            behaviour["FunctionAssociations"],
+            json!([{ "EventType": "viewer-request", "FunctionARN": { "Fn::GetAtt": ["BodyLimit", "FunctionARN"] } }])
+        );
+    }
+    let code = template.properties("BodyLimit")["FunctionCode"]["Fn::Sub"].as_str().unwrap();
+    assert!(code.contains(&format!("BYTES_MAX = {};", 6 << 20)), "{code}");
+
+    assert_eq!(template.properties("Gateway")["FunctionUrlConfig"]["InvokeMode"], "RESPONSE_STREAM");
+    let wait_secs = Policy::default().submissions.wait_secs;
+    assert!(template.properties("Miner")["Timeout"].as_u64().unwrap() > wait_secs);
+    let origin =
+        distribution["Origins"].as_array().unwrap().iter().find(|origin| origin["Id"] == "miner").unwrap();
+    assert!(origin["CustomOriginConfig"]["OriginReadTimeout"].as_u64().unwrap() > wait_secs);
+}
+
+#[test]
+fn every_alarm_tells_people_what_to_do() {
+    let runbook = std::fs::read_to_string(Path::new(parse::REPOSITORY).join(RUNBOOK)).unwrap();
+    let headings: BTreeSet<String> = runbook
+        .lines()
+        .filter_map(|line| line.strip_prefix("## "))
+        .map(|heading| heading.to_lowercase().replace(' ', "-"))
+        .collect();
+    let mut seen = 0;
+    for file in [ROOT, WORKERS, OBSERVABILITY] {
+        for (alarm, resource) in Template::load(file).of_type("AWS::CloudWatch::Alarm") {
+            let properties = &resource["Properties"];
+            let description = properties["AlarmDescription"].as_str().unwrap();
+            let (_, anchor) = description.split_once(&format!("{RUNBOOK}#")).unwrap();
+            assert!(headings.contains(anchor), "{alarm}: {RUNBOOK} has no section {anchor}");
+            assert!(
+                properties["AlarmActions"].as_array().is_some_and(|actions| actions.len() == 1),
+                "{alarm}"
+            );
+            assert!(properties["TreatMissingData"].is_string(), "{alarm}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "{seen} alarms");
+}
+
+#[test]
+fn workers_finish_what_they_have_begun() {
+    let workers = Template::load(WORKERS);
+    let container = &workers.properties("TaskDefinition")["ContainerDefinitions"][0];
+    assert_eq!(container["StopTimeout"], 120);
+    let capacity = &workers.properties("GpuCapacity")["AutoScalingGroupProvider"];
+    assert_eq!(capacity["ManagedDraining"], "ENABLED");
+    assert_eq!(capacity["ManagedScaling"]["Status"], "ENABLED");
+    let deployment = &workers.properties("Service")["DeploymentConfiguration"]["DeploymentCircuitBreaker"];
+    assert_eq!(deployment, &json!({ "Enable": true, "Rollback": true }));
+    let scaling = workers.properties("Scaling");
+    assert_eq!(scaling["MinCapacity"], json!({ "Ref": "WorkerMin" }));
+    // Backlog per worker divides by the workers, so the first one has an alarm of its own.
+    assert_eq!(workers.properties("NoWorker")["AlarmActions"], json!([{ "Ref": "FirstWorker" }]));
+    let root = Template::load(ROOT);
+    assert_eq!(
+        (&root.parameter("Worker")["Default"], &root.parameter("WorkerMin")["Default"]),
+        (&json!("CPU"), &json!(1))
+    );
+    assert_eq!(workers.properties("Logs")["RetentionInDays"], json!({ "Ref": "LogRetentionDays" }));
+}
+
+fn keys(hash: &str, range: &str) -> Value {
+    json!([
+        { "AttributeName": hash, "KeyType": "HASH" },
+        { "AttributeName": range, "KeyType": "RANGE" },
+    ])
+}
