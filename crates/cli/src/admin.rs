@@ -1,10 +1,12 @@
-//! The operator's side of a network on this machine, and `sn17 admin`: through the server that runs over the data
-//! folder, or straight in its store when none does.
+//! The operator's side of a network, and `sn17 admin`. On this machine: through the server that runs over the data
+//! folder, or straight in its store when none does. Elsewhere: by URL and admin key.
+
+mod metagraph;
+mod server;
+mod smoke;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use sn17_app::{App, KeyLimits, KeyRow};
@@ -13,9 +15,8 @@ use sn17_wire::ss58;
 
 use crate::serve::data::DataFolder;
 use crate::serve::{self, runtime};
+use server::Server;
 
-/// A server on this machine answers within this.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Dead letters shown at once.
 const DEAD_LETTERS_MAX: usize = 1_000;
 
@@ -34,19 +35,35 @@ enum Action {
     DeadLetters,
     /// Send them all to scoring again; what has been settled stays as it is.
     Redrive,
+    /// Show or replace the registered miners of a deployed network.
+    Metagraph(metagraph::MetagraphArgs),
+    /// Check a running network end to end: one task from its prompt to its scored splat.
+    Smoke(smoke::SmokeArgs),
 }
 
-pub(crate) fn run(args: &AdminArgs) -> anyhow::Result<()> {
+/// What opens the admin routes of a network elsewhere.
+#[derive(Args, Debug)]
+struct OperatorKey {
+    /// What the network's admin routes expect as `x-admin-key`.
+    #[arg(long, env = "SN17_ADMIN_KEY", hide_env_values = true, value_name = "KEY")]
+    admin_key: String,
+}
+
+pub(crate) fn run(args: AdminArgs) -> anyhow::Result<()> {
+    let AdminArgs { data, action } = args;
+    let open = || Admin::open(&DataFolder::open(&data)?);
     runtime()?.block_on(async {
-        let admin = Admin::open(&DataFolder::open(&args.data)?)?;
-        match args.action {
+        match action {
             Action::DeadLetters => {
+                let letters = open()?.dead_letters().await?;
                 println!("{:<36}  MINER", "TASK");
-                for letter in admin.dead_letters().await? {
+                for letter in letters {
                     println!("{}  {}", letter.task, letter.hotkey);
                 }
             }
-            Action::Redrive => println!("redriven {}", admin.redrive().await?),
+            Action::Redrive => println!("redriven {}", open()?.redrive().await?),
+            Action::Metagraph(args) => metagraph::run(args).await?,
+            Action::Smoke(args) => smoke::run(args).await?,
         }
         Ok(())
     })
@@ -68,34 +85,12 @@ pub(crate) struct DeadLetter {
     hotkey: String,
 }
 
-#[derive(Deserialize)]
-struct Made {
-    key: String,
-}
-
-#[derive(Deserialize)]
-struct Revoked {
-    revoked: usize,
-}
-
-#[derive(Deserialize)]
-struct Redriven {
-    redriven: usize,
-}
-
 /// The way to a network's administration.
 pub(crate) enum Admin {
     /// A server runs over the data folder.
     Server(Server),
     /// None does: its store is free.
     Store(Box<App>),
-}
-
-/// The admin routes of a running server.
-pub(crate) struct Server {
-    client: reqwest::Client,
-    base: String,
-    admin_key: String,
 }
 
 impl Admin {
@@ -111,9 +106,7 @@ impl Admin {
             }
             Err(error) if is_store_in_use(&error) => {
                 let running = folder.running().ok_or(error)?;
-                let client = reqwest::Client::builder().no_proxy().timeout(ANSWER_WITHIN).build()?;
-                let base = format!("{}/admin", running.url);
-                Ok(Self::Server(Server { client, base, admin_key: folder.admin_key()? }))
+                Ok(Self::Server(Server::local(&running.url, folder.admin_key()?)?))
             }
             Err(error) => Err(error),
         }
@@ -122,18 +115,13 @@ impl Admin {
     pub(crate) async fn add_key(&self, owner: &str, limits: KeyLimits) -> anyhow::Result<String> {
         match self {
             Self::Store(app) => Ok(app.add_key(owner, limits).await?.text),
-            Self::Server(server) => {
-                let KeyLimits { hourly, daily } = limits;
-                let body = serde_json::json!({ "owner": owner, "hourly": hourly, "daily": daily });
-                let request = server.client.post(server.url("keys")).json(&body);
-                Ok(server.send::<Made>(request).await?.key)
-            }
+            Self::Server(server) => server.add_key(owner, limits).await,
         }
     }
 
     pub(crate) async fn keys(&self) -> anyhow::Result<Vec<ListedKey>> {
         match self {
-            Self::Server(server) => server.send(server.client.get(server.url("keys"))).await,
+            Self::Server(server) => server.keys().await,
             Self::Store(app) => Ok(app.keys().await?.into_iter().map(ListedKey::from).collect()),
         }
     }
@@ -141,16 +129,13 @@ impl Admin {
     pub(crate) async fn revoke_keys(&self, prefix: &str) -> anyhow::Result<usize> {
         match self {
             Self::Store(app) => Ok(app.revoke_keys(prefix).await?),
-            Self::Server(server) => {
-                let request = server.client.delete(server.url(&format!("keys/{prefix}")));
-                Ok(server.send::<Revoked>(request).await?.revoked)
-            }
+            Self::Server(server) => server.revoke_keys(prefix).await,
         }
     }
 
     async fn dead_letters(&self) -> anyhow::Result<Vec<DeadLetter>> {
         match self {
-            Self::Server(server) => server.send(server.client.get(server.url("dead-letters"))).await,
+            Self::Server(server) => server.dead_letters().await,
             Self::Store(app) => {
                 let letters = app.dead_letters(DEAD_LETTERS_MAX).await?;
                 let letter = |(task, hotkey): (sn17_core::TaskId, _)| DeadLetter {
@@ -165,10 +150,7 @@ impl Admin {
     async fn redrive(&self) -> anyhow::Result<usize> {
         match self {
             Self::Store(app) => Ok(app.redrive().await?),
-            Self::Server(server) => {
-                let request = server.client.post(server.url("dead-letters/redrive"));
-                Ok(server.send::<Redriven>(request).await?.redriven)
-            }
+            Self::Server(server) => server.redrive().await,
         }
     }
 }
@@ -176,25 +158,6 @@ impl Admin {
 /// Whether it is the store's folder that could not be opened, as when another process has it open.
 fn is_store_in_use(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref::<OpenError>(), Some(OpenError::Folder { .. }))
-}
-
-impl Server {
-    fn url(&self, path: &str) -> String {
-        format!("{}/{path}", self.base)
-    }
-
-    async fn send<T: for<'de> Deserialize<'de>>(
-        &self,
-        request: reqwest::RequestBuilder,
-    ) -> anyhow::Result<T> {
-        let request = request.header("x-admin-key", &self.admin_key);
-        let response = request.send().await.context("the store is in use, but its server does not answer")?;
-        let status = response.status();
-        let body = response.bytes().await?;
-        let words = || format!("the server answered {status}: {}", String::from_utf8_lossy(&body));
-        anyhow::ensure!(status.is_success(), words());
-        serde_json::from_slice(&body).context("the server answered something else")
-    }
 }
 
 impl From<KeyRow> for ListedKey {

@@ -41,7 +41,7 @@ enum Command {
     Miner(miner::MinerArgs),
     /// Manage the API keys of a network on this machine.
     Keys(keys::KeysArgs),
-    /// Look after a network on this machine.
+    /// Look after a network, on this machine or deployed.
     Admin(admin::AdminArgs),
     /// Draw a splat as a PNG.
     Render(render::RenderArgs),
@@ -71,7 +71,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Miner(args) => miner::run(&args),
         Command::Keys(args) => keys::run(&args),
-        Command::Admin(args) => admin::run(&args),
+        Command::Admin(args) => admin::run(args),
         Command::Render(args) => render::run(&args),
         Command::Score(args) => score::run(&args),
         Command::Spz(args) => spz::run(&args),
