@@ -128,6 +128,8 @@ fn functions_are_isolated_watched_and_deployed_gradually() {
         let properties = template.properties(function);
         let name = function.to_lowercase();
         assert_eq!(properties["CodeUri"], format!("target/lambda/{name}/"), "{function}");
+        // Without it a change of parameters would not reach the alias.
+        assert_eq!(properties["AutoPublishCodeSha256"], json!({ "Ref": "Revision" }), "{function}");
         assert_eq!(properties["Role"], json!({ "Fn::GetAtt": [format!("{function}Role"), "Arn"] }));
         assert_eq!(template.kind(&format!("{function}Role")), "AWS::IAM::Role");
         let logs = format!("{function}Logs");
