@@ -12,6 +12,7 @@
 //! | `SN17_VALIDATOR_HOTKEY` | all but dispatch | ss58 address that miners address and sign for |
 //! | `SN17_API_KEY_SECRET_ID`, `SN17_ADMIN_KEY_SECRET_ID` | gateway | where Secrets Manager keeps the two secrets |
 //! | `SN17_EDGE_URL` | gateway, miner | optional: the host that takes bodies above Lambda's 6 MiB |
+//! | `SN17_STAGE` | gateway, miner | what metrics call this deployment, `local` unless set |
 //!
 //! An empty variable counts as unset, since a template cannot leave one out. The SDK reads its own variables, such as
 //! `AWS_REGION` and `AWS_ENDPOINT_URL`.
@@ -25,9 +26,11 @@ use sn17_wire::ss58;
 use crate::queue::QueueUrls;
 
 /// Shards of the open queues and of the due calendar where nothing else is said.
-const SHARDS_DEFAULT: u32 = 4;
+const SHARDS_DEFAULT: u16 = 4;
 /// Most shards.
-const SHARDS_MAX: u32 = 1024;
+const SHARDS_MAX: u16 = 1024;
+/// What metrics call a deployment that has no name.
+const STAGE_DEFAULT: &str = "local";
 /// Longest URL that is taken, in bytes.
 const URL_BYTES_MAX: usize = 2048;
 
@@ -65,8 +68,9 @@ impl Role {
                 Shards,
                 Policy,
                 EdgeUrl,
+                Stage,
             ],
-            Self::Miner => &[Table, Bucket, ScoringQueueUrl, ValidatorHotkey, Shards, Policy, EdgeUrl],
+            Self::Miner => &[Table, Bucket, ScoringQueueUrl, ValidatorHotkey, Shards, Policy, EdgeUrl, Stage],
             Self::Dispatch => &[Table, ScoringQueueUrl, TimersQueueUrl],
             Self::Sweeper => &[
                 Table,
@@ -108,6 +112,8 @@ pub enum Variable {
     AdminKeySecretId,
     /// `SN17_EDGE_URL`.
     EdgeUrl,
+    /// `SN17_STAGE`.
+    Stage,
 }
 
 impl Variable {
@@ -125,6 +131,7 @@ impl Variable {
             Self::ApiKeySecretId => "SN17_API_KEY_SECRET_ID",
             Self::AdminKeySecretId => "SN17_ADMIN_KEY_SECRET_ID",
             Self::EdgeUrl => "SN17_EDGE_URL",
+            Self::Stage => "SN17_STAGE",
         }
     }
 }
@@ -144,6 +151,8 @@ pub struct Settings {
     pub secrets: Option<SecretIds>,
     /// The host that takes larger bodies than Lambda does.
     pub edge_url: Option<String>,
+    /// What metrics call this deployment.
+    pub stage: String,
 }
 
 /// What every role that runs use cases knows about the network.
@@ -152,7 +161,7 @@ pub struct Network {
     /// Name of the bucket.
     pub bucket: String,
     /// Shards of the open queues and of the due calendar, 1 to 1024.
-    pub shards: u32,
+    pub shards: u16,
     /// The numbers of the game, validated.
     pub policy: Policy,
     /// The hotkey that miners address and sign for.
@@ -202,6 +211,7 @@ impl Settings {
             scoring: reader.required(Variable::ScoringQueueUrl, queue_url),
             scoring_dead_letters: reader.if_read(Variable::ScoringDeadLettersUrl, queue_url),
             timers: reader.if_read(Variable::TimersQueueUrl, queue_url),
+            timers_dead_letters: None,
         };
         let network = role.variables().contains(&Variable::Bucket).then(|| Network {
             bucket: reader.required(Variable::Bucket, bucket_name),
@@ -214,10 +224,11 @@ impl Settings {
             admin_key: reader.required(Variable::AdminKeySecretId, secret_id),
         });
         let edge_url = reader.optional(Variable::EdgeUrl, url);
+        let stage = reader.optional(Variable::Stage, stage).unwrap_or_else(|| STAGE_DEFAULT.to_owned());
         if !reader.faults.is_empty() {
             return Err(SettingsError(reader.faults));
         }
-        Ok(Self { role, table, queues, network, secrets, edge_url })
+        Ok(Self { role, table, queues, network, secrets, edge_url, stage })
     }
 
     /// What the use cases need.
@@ -328,7 +339,16 @@ fn queue_url(text: &str) -> Result<String, String> {
     Err("is no URL of a queue: it lacks the queue's name".to_owned())
 }
 
-fn shards(text: &str) -> Result<u32, String> {
+/// A short word, as it becomes a dimension of metrics.
+fn stage(text: &str) -> Result<String, String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if text.len() <= 32 && text.bytes().all(allowed) {
+        return Ok(text.to_owned());
+    }
+    Err("is no stage: at most 32 letters, digits and `-`".to_owned())
+}
+
+fn shards(text: &str) -> Result<u16, String> {
     let shards = text.parse().ok().filter(|shards| (1..=SHARDS_MAX).contains(shards));
     shards.ok_or_else(|| format!("is no number from 1 to {SHARDS_MAX}"))
 }
