@@ -1,0 +1,8 @@
+//! The workers' own part: how a fleet of loops ends, and whether the container file names what there is.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
+mod containerfile;
+mod drain;
+mod program;
+mod world;
