@@ -1,7 +1,9 @@
 //! The program as cargo builds it.
 
+use std::fs::File;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sn17_app::{Scored, Scorer as _, ScoringJob, ScoringPrompt};
@@ -12,6 +14,8 @@ use sn17_splat::procedural::{Quality, object};
 use sn17_worker::{ChildArgs, ChildProgram, ScoringProcess};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_scorer");
+/// Loading models twice and stopping take seconds.
+const ENDS_WITHIN: Duration = Duration::from_secs(120);
 
 fn run(arguments: &[&str]) -> Output {
     Command::new(PROGRAM).args(arguments).env_clear().output().unwrap()
@@ -36,6 +40,17 @@ fn its_health_is_told_by_the_exit_code() {
     assert_eq!(healthy(), Some(1), "it has not begun");
     std::fs::write(&file, "").unwrap();
     assert_eq!(healthy(), Some(0));
+}
+
+/// A worker that does not outlive its test.
+struct Worker(Child);
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // It has ended already if all went well.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[tokio::test]
@@ -67,4 +82,54 @@ async fn its_child_scores_a_splat() {
     }
     let answer = process.score(job(b"no splat".to_vec())).await.unwrap();
     assert!(matches!(answer, Scored::Invalid { .. }), "{answer:?}");
+}
+
+#[test]
+fn sigterm_ends_it_well_even_while_the_queue_does_not_answer() {
+    let library = match runtime::ensure_library() {
+        Ok(library) => library,
+        Err(error) => {
+            eprintln!("skipped: {error}");
+            return;
+        }
+    };
+    let folder = tempfile::tempdir().unwrap();
+    synthetic::write(folder.path()).unwrap();
+    let (heartbeat, log) = (folder.path().join("heartbeat"), folder.path().join("log"));
+    // TCP port 9 is the discard service (RFC 863), which nobody runs: every request is refused.
+    let worker = Command::new(PROGRAM)
+        .args(["--processes", "2", "--drain-secs", "20"])
+        .env_clear()
+        .env(runtime::PATH_VARIABLE, library)
+        .env("SN17_MODELS", folder.path())
+        .env("SN17_HEARTBEAT", &heartbeat)
+        .env("SN17_TABLE", "sn17-test")
+        .env("SN17_BUCKET", "sn17-test")
+        .env("SN17_SCORING_QUEUE_URL", "http://127.0.0.1:9/000000000000/scoring")
+        .env("SN17_VALIDATOR_HOTKEY", "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY")
+        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        .env("AWS_REGION", "eu-central-1")
+        .env("AWS_ACCESS_KEY_ID", "nobody")
+        .env("AWS_SECRET_ACCESS_KEY", "nothing")
+        .stderr(File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let mut worker = Worker(worker);
+    let begun = Instant::now();
+    while !heartbeat.exists() && worker.0.try_wait().unwrap().is_none() {
+        assert!(begun.elapsed() < ENDS_WITHIN, "{}", std::fs::read_to_string(&log).unwrap());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let pid = worker.0.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let status = loop {
+        if let Some(status) = worker.0.try_wait().unwrap() {
+            break status;
+        }
+        assert!(begun.elapsed() < ENDS_WITHIN, "it does not end");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(log.contains("stopped: nothing is in hand"), "{log}");
 }
