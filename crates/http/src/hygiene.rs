@@ -107,13 +107,13 @@ async fn serve(server: &Server, surface: Surface, request: Request, next: Next) 
 
 /// The platform would cut the request off with words of its own; these say where it is taken.
 fn above_platform(limit: &PlatformLimit) -> Refusal {
-    let (bytes_max, mebibytes) = (limit.bytes_max, limit.bytes_max >> 20);
+    let bytes_max = limit.bytes_max;
     let way_out = match &limit.edge {
         Some(edge) => format!("send larger ones to {edge}"),
         None => "this network has no other host for larger ones".to_owned(),
     };
     let message =
-        format!("AWS Lambda takes at most {mebibytes} MiB ({bytes_max} bytes) a request; {way_out}");
+        format!("AWS Lambda takes at most 6 MiB a request, and a body of {bytes_max} bytes; {way_out}");
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "platform_limit", message).upholding("IN-1")
 }
 

@@ -64,7 +64,8 @@ impl Routes {
 /// The largest request that AWS Lambda lets through, the one platform here that has such a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlatformLimit {
-    /// Most bytes of a body; Lambda's quota is 6 MiB for a synchronous invocation.
+    /// Most bytes of a body. Lambda's quota is 6 MiB for a synchronous invocation, and counts the whole event: headers
+    /// too, and a binary body in base64.
     pub bytes_max: u64,
     /// URL of the host that takes larger ones, if there is one.
     pub edge: Option<String>,

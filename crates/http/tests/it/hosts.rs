@@ -53,7 +53,7 @@ async fn in_1_the_platforms_limit_is_told_before_anything_else_is_looked_at() {
     let edge = "http://edge.example:4443";
     let limit = |edge: Option<&str>| PlatformLimit { bytes_max: 6 << 20, edge: edge.map(str::to_owned) };
     let world = world_of_host(HttpOptions { body_limit: Some(limit(Some(edge))), ..options() }).await;
-    let words = "AWS Lambda takes at most 6 MiB (6291456 bytes) a request; send larger ones to http://edge.example:4443";
+    let words = "AWS Lambda takes at most 6 MiB a request, and a body of 6291456 bytes; send larger ones to http://edge.example:4443";
     // Neither key nor signature nor body is there: the announced length alone decides.
     let announce = |path: &str, bytes: u64| {
         let request =
@@ -78,7 +78,7 @@ async fn in_1_the_platforms_limit_is_told_before_anything_else_is_looked_at() {
 
     let alone = world_of_host(HttpOptions { body_limit: Some(limit(None)), ..options() }).await;
     let answer = alone.send(announce("/add_task", above)).await;
-    assert!(answer.text().ends_with("a request; this network has no other host for larger ones"));
+    assert!(answer.text().ends_with("bytes; this network has no other host for larger ones"));
 }
 
 #[tokio::test]
