@@ -63,12 +63,14 @@
 //! | task | 12 KiB |
 //! | submission | 5 KiB |
 //! | session | 3 KiB |
-//! | record (1,024 results in the window) | 12 KiB |
+//! | record (1,024 results in the window) | 13 KiB |
 //! | roster of 256 neurons | 40 KiB |
 
 pub mod index;
 pub mod names;
 pub mod row;
+#[cfg(test)]
+mod sizes;
 pub mod units;
 
 /// Partition key of the table.

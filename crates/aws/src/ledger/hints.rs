@@ -173,7 +173,7 @@ impl HintCache {
             Some(hints) if hints.is_fresh(now, age_ms) || was_checked || self.is_busy => {
                 Lookup::Use(Arc::clone(hints))
             }
-            None if self.is_busy => Lookup::Unknown,
+            None if was_checked || self.is_busy => Lookup::Unknown,
             Some(_) | None => {
                 self.is_busy = true;
                 Lookup::Refresh
@@ -200,9 +200,15 @@ impl HintCache {
         self.hints.clone()
     }
 
-    /// Nothing could be got; somebody may try again.
-    pub fn failed(&mut self) {
+    /// Nothing could be got; somebody may try again after half the age.
+    pub fn failed(&mut self, now: UnixMs) {
         self.is_busy = false;
+        self.checked = now;
+    }
+
+    /// What is there, however old.
+    pub fn at_hand(&self) -> Option<Arc<QueueHints>> {
+        self.hints.clone()
     }
 
     /// Notes what a commit of this process did to the queues.
@@ -247,12 +253,13 @@ mod tests {
         assert!(matches!(cache.look(NOW.plus_ms(499), 500), Lookup::Use(_)));
         assert!(matches!(cache.look(NOW.plus_ms(500), 500), Lookup::Refresh));
         assert!(matches!(cache.look(NOW.plus_ms(500), 500), Lookup::Use(_)));
-        cache.failed();
-        assert!(matches!(cache.look(NOW.plus_ms(500), 500), Lookup::Refresh));
-        // Another process is at it: what it left earlier is used, for half the age.
-        cache.refreshed(NOW.plus_ms(500), Some(taken(NOW)));
-        assert!(matches!(cache.look(NOW.plus_ms(749), 500), Lookup::Use(_)));
+        cache.failed(NOW.plus_ms(500));
+        assert!(matches!(cache.look(NOW.plus_ms(749), 500), Lookup::Use(_)), "not again at once");
         assert!(matches!(cache.look(NOW.plus_ms(750), 500), Lookup::Refresh));
+        // Another process is at it: what it left earlier is used, for half the age.
+        cache.refreshed(NOW.plus_ms(750), Some(taken(NOW)));
+        assert!(matches!(cache.look(NOW.plus_ms(999), 500), Lookup::Use(_)));
+        assert!(matches!(cache.look(NOW.plus_ms(1000), 500), Lookup::Refresh));
     }
 
     #[test]

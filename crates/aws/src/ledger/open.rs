@@ -26,7 +26,7 @@ impl DynamoLedger {
         reader: &mut OpenReader,
         view: &mut View,
     ) -> PortResult<()> {
-        let hints = self.fresh_hints().await?;
+        let hints = self.fresh_hints().await;
         reader.begin(page.queue, page.after, self.options.shards, hints.as_deref());
         let mut allowance = reader.allowance(pages_left);
         let mut skip = reader.take_skip(page.queue);

@@ -27,12 +27,18 @@ const DEPTH_MS: u64 = 1000;
 /// A lease dated further ahead than this was written by a clock that is wrong, in milliseconds.
 const AHEAD_MS_MAX: u64 = 60_000;
 
-/// Lets others refresh when this refresh ends without a result, be it that its caller went away.
-struct Busy<'a>(&'a DynamoLedger);
+/// A refresh under way; lets others refresh when it ends without a result, be it that its caller went away.
+struct Refresh<'a> {
+    ledger: &'a DynamoLedger,
+    is_done: bool,
+}
 
-impl Drop for Busy<'_> {
+impl Drop for Refresh<'_> {
     fn drop(&mut self) {
-        self.0.hint_cache().failed();
+        if !self.is_done {
+            let now = self.ledger.now();
+            self.ledger.hint_cache().failed(now);
+        }
     }
 }
 
@@ -41,12 +47,19 @@ impl DynamoLedger {
         self.hints.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hints to choose shards by; none means that every shard may hold tasks.
-    pub(super) async fn fresh_hints(&self) -> PortResult<Option<Arc<QueueHints>>> {
+    /// Hints to choose shards by; none means that every shard may hold tasks. When new ones cannot be had, those at
+    /// hand do: looking into the shards goes on without.
+    pub(super) async fn fresh_hints(&self) -> Option<Arc<QueueHints>> {
         if self.options.hints_ms == 0 {
-            return Ok(None);
+            return None;
         }
-        self.hints_of_age(self.options.hints_ms).await
+        match self.hints_of_age(self.options.hints_ms).await {
+            Ok(hints) => hints,
+            Err(error) => {
+                tracing::warn!(%error, "the hints about the queues stay as they are");
+                self.hint_cache().at_hand()
+            }
+        }
     }
 
     /// How many tasks are open, as far as is known: 0 while nobody has counted yet.
@@ -73,11 +86,10 @@ impl DynamoLedger {
             Lookup::Use(hints) => Ok(Some(hints)),
             Lookup::Unknown => Ok(None),
             Lookup::Refresh => {
-                let busy = Busy(self);
+                let mut refresh = Refresh { ledger: self, is_done: false };
                 let hints = self.refresh(now).await?;
-                let hints = self.hint_cache().refreshed(now, hints);
-                drop(busy);
-                Ok(hints)
+                refresh.is_done = true;
+                Ok(self.hint_cache().refreshed(now, hints))
             }
         }
     }

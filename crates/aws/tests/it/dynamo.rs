@@ -1,4 +1,4 @@
-//! DynamoDB to test against: dynoxide in this process, or ministack where `SN17_AWS_ENDPOINT` names one.
+//! DynamoDB to test against: dynoxide in this process, or the engine that `SN17_AWS_ENDPOINT` names.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,19 +46,9 @@ impl Engine {
         Self { endpoint: format!("http://{address}") }
     }
 
-    /// The engine of `SN17_AWS_ENDPOINT`; none, and a visible line, when it is not set.
-    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
-    pub(crate) fn ministack() -> Option<Self> {
-        let endpoint = std::env::var("SN17_AWS_ENDPOINT").ok();
-        if endpoint.is_none() {
-            eprintln!("skipped: SN17_AWS_ENDPOINT is not set");
-        }
-        endpoint.map(|endpoint| Self { endpoint })
-    }
-
-    /// The address.
-    pub(crate) fn endpoint(&self) -> &str {
-        &self.endpoint
+    /// The engine of `SN17_AWS_ENDPOINT`, if it is set.
+    pub(crate) fn of_environment() -> Option<Self> {
+        std::env::var("SN17_AWS_ENDPOINT").ok().map(|endpoint| Self { endpoint })
     }
 
     /// A client that speaks through `http`; it repeats failed requests twice, after short pauses.
