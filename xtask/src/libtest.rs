@@ -10,6 +10,8 @@ use crate::report::{Test, Verdict};
 
 /// The name of the test that stands for a whole program.
 const PROGRAM: &str = "(program)";
+/// Modules that say what the tests in them run on.
+const HOSTS: [&str; 2] = ["embedded", "lambda"];
 /// How many lines of its output are shown of a program that ended badly.
 const TAIL_LINES: usize = 20;
 
@@ -32,6 +34,7 @@ pub(crate) fn read(suite: &str, host: &str, finished: &Finished) -> Vec<Test> {
             (Verdict::Failed, _) => (result, output.map(|lines| lines.join("\n"))),
             (Verdict::Passed | Verdict::Skipped, _) => (result, reason),
         };
+        let host = name.split("::").find(|part| HOSTS.contains(part)).unwrap_or(host);
         tests.push(Test { suite: suite.into(), host: host.into(), name: name.into(), result, reason });
     }
     let has_failed = tests.iter().any(|test| test.result == Verdict::Failed);
@@ -172,6 +175,14 @@ test result: FAILED. 3 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; 
             "test one ... ok\ntest result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out\n";
         let tests = read("suite", "native", &finished(stdout, true));
         assert_eq!(tests[1].result, Verdict::Failed);
+    }
+
+    #[test]
+    fn a_name_may_say_what_its_test_runs_on() {
+        let stdout = "test mining::lambda::a ... ok\ntest mining::embedded::a ... ok\ntest b ... ok\n";
+        let tests = read("suite", "native", &finished(stdout, true));
+        let hosts: Vec<&str> = tests.iter().map(|test| test.host.as_str()).collect();
+        assert_eq!(hosts, ["lambda", "embedded", "native"]);
     }
 
     #[test]

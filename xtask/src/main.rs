@@ -2,8 +2,10 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its user")]
 
+mod aws;
 mod ci;
 mod dependencies;
+mod environment;
 mod hand_over;
 mod libtest;
 mod process;
@@ -44,6 +46,11 @@ enum Command {
         /// The measurements to make; all of them without a name.
         names: Vec<String>,
     },
+    /// The network on AWS, on this machine: engines in place of AWS, and the shipped template deployed to them.
+    Aws {
+        #[command(subcommand)]
+        action: aws::Action,
+    },
     /// Checks which package may depend on which, and that the manifests follow the workspace.
     CheckDeps,
     /// Writes small ONNX models with the real input and output contract.
@@ -77,6 +84,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Test => stages::test(&workspace),
         Command::Ci => ci::ci(&workspace),
         Command::Bench { full, names } => hand_over::bench(&workspace, full, &names),
+        Command::Aws { action } => aws::run(&workspace, &action),
         Command::CheckDeps => {
             let faults = dependencies::check(&workspace)?;
             for fault in &faults {

@@ -17,17 +17,21 @@ const BUILD_LIMIT: Duration = Duration::from_secs(3600);
 /// Bound on one test program.
 const RUN_LIMIT: Duration = Duration::from_secs(1800);
 
+/// What the tests that need a deployment have in their names; they run with one, or not at all.
+pub(crate) const DEPLOYED: &str = "lambda::";
+
 /// A test program that cargo built.
 #[derive(Debug)]
-struct Program {
-    suite: String,
+pub(crate) struct Program {
+    /// Package and target.
+    pub(crate) suite: String,
     /// The package's folder, in which cargo would run it.
     folder: PathBuf,
     executable: PathBuf,
 }
 
-/// Builds and runs every unit and integration test of the workspace.
-pub(crate) fn run(workspace: &Workspace, vectors: Option<&Path>, report: &mut Report) -> anyhow::Result<()> {
+/// Builds every unit and integration test of the workspace.
+pub(crate) fn build(workspace: &Workspace, report: &mut Report) -> anyhow::Result<Vec<Program>> {
     let start = Instant::now();
     let arguments =
         ["test", "--workspace", "--no-run", "--no-fail-fast", "--message-format", "json-render-diagnostics"];
@@ -35,11 +39,20 @@ pub(crate) fn run(workspace: &Workspace, vectors: Option<&Path>, report: &mut Re
     let outcome = if built.is_success { Outcome::Passed } else { Outcome::Failed(built.stderr) };
     report.house("build of the tests", outcome, start.elapsed());
     // What was built before another package failed is still worth running.
-    for program in built.stdout.lines().filter_map(program_of) {
+    Ok(built.stdout.lines().filter_map(program_of).collect())
+}
+
+/// Runs every unit and integration test.
+pub(crate) fn run(
+    workspace: &Workspace,
+    programs: &[Program],
+    vectors: Option<&Path>,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    for program in programs {
         let start = Instant::now();
-        let mut command = Command::new(&program.executable);
-        command.arg("--show-output").current_dir(&program.folder).env("CARGO_MANIFEST_DIR", &program.folder);
-        give_fixtures(workspace, &mut command);
+        let mut command = program.command(workspace);
+        command.args(["--skip", DEPLOYED]);
         if let Some(vectors) = vectors {
             command.env("SN17_WASM_VECTORS", vectors);
         }
@@ -50,6 +63,16 @@ pub(crate) fn run(workspace: &Workspace, vectors: Option<&Path>, report: &mut Re
         }
     }
     Ok(())
+}
+
+impl Program {
+    /// A run of all its tests.
+    pub(crate) fn command(&self, workspace: &Workspace) -> Command {
+        let mut command = Command::new(&self.executable);
+        command.arg("--show-output").current_dir(&self.folder).env("CARGO_MANIFEST_DIR", &self.folder);
+        give_fixtures(workspace, &mut command);
+        command
+    }
 }
 
 /// Runs the examples in the documentation.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::report::{Outcome, Report};
 use crate::workspace::Workspace;
-use crate::{dependencies, process, python, rust_tests, wasm};
+use crate::{aws, dependencies, process, python, rust_tests, wasm};
 
 /// Bound on one command of cargo.
 const CARGO_LIMIT: Duration = Duration::from_secs(3600);
@@ -28,14 +28,16 @@ pub(crate) fn run(workspace: &Workspace, report: &mut Report) -> anyhow::Result<
         cargo(workspace, &["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])
     });
     let vectors = wasm_stages(workspace, report);
-    rust_tests::run(workspace, vectors.as_deref(), report)?;
+    let programs = rust_tests::build(workspace, report)?;
+    rust_tests::run(workspace, &programs, vectors.as_deref(), report)?;
     rust_tests::run_doctests(workspace, report)?;
     house(report, "documentation", || {
         let arguments = ["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"];
         let mut command = workspace.cargo(&arguments);
         Ok(process::run(command.env("RUSTDOCFLAGS", "-D warnings"), CARGO_LIMIT)?.into())
     });
-    python::run(workspace, report)
+    python::run(workspace, report)?;
+    aws::stage(workspace, &programs, report)
 }
 
 /// Times one check of the house; one that cannot even be run has failed.
