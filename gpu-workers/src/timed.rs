@@ -15,7 +15,7 @@ impl<S: Scorer> Scorer for Timed<S> {
         let begun = Instant::now();
         let splat_bytes = job.splat.len();
         let scored = self.0.score(job).await;
-        let duration_ms = begun.elapsed().as_millis();
+        let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(duration_ms, splat_bytes, is_answered = scored.is_ok(), "scored");
         scored
     }

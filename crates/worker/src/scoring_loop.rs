@@ -138,7 +138,7 @@ impl ScoringLoop {
         let begun = Instant::now();
         match self.attempt_and_answer(delivery).await {
             Ok(outcome) if self.remote.is_some() => {
-                let duration_ms = begun.elapsed().as_millis();
+                let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
                 tracing::info!(?outcome, duration_ms, "a submission left this worker");
             }
             Ok(_) => {}

@@ -13,7 +13,7 @@ use sn17_splat::SpzDialect;
 use sn17_splat::procedural::{Quality, object};
 use sn17_worker::{ChildArgs, ChildProgram, ScoringProcess};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_scorer");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_scorer");
 /// Loading models twice and stopping take seconds.
 const ENDS_WITHIN: Duration = Duration::from_secs(120);
 
@@ -43,7 +43,7 @@ fn its_health_is_told_by_the_exit_code() {
 }
 
 /// A worker that does not outlive its test.
-struct Worker(Child);
+pub(crate) struct Worker(pub(crate) Child);
 
 impl Drop for Worker {
     fn drop(&mut self) {
