@@ -263,23 +263,6 @@ async fn a_dropped_call_leaves_its_parts_to_the_next_one() {
 }
 
 #[tokio::test]
-async fn tmp_memory() {
-    let Some(engine) = OnEngine::start().await else { return };
-    let rss = |what: &str| {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let line = |name: &str| status.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
-        eprintln!("{what}: {} {}", line("VmRSS"), line("VmHWM"));
-    };
-    let id = upload(&engine, "warm", 1).await;
-    engine.finish(&id).await.unwrap();
-    rss("before");
-    let id = upload(&engine, "a", 100).await;
-    rss("sent");
-    engine.finish(&id).await.unwrap();
-    rss("finished");
-}
-
-#[tokio::test]
 async fn parts_are_five_mib_and_one_at_a_time() {
     let service = Scripted::new(|request| {
         let created = "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>";
