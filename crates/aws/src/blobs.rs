@@ -3,10 +3,10 @@
 //! | call | requests |
 //! | --- | --- |
 //! | `begin`, `forget` | none |
-//! | `part` | none up to 5 MiB; beyond them one UploadPart for each 5 MiB, and one CreateMultipartUpload before the first |
-//! | `finish` | one PutObject up to 5 MiB, else one UploadPart and one CompleteMultipartUpload |
-//! | `abort` | one AbortMultipartUpload if there were parts |
-//! | `get`, `delete` | one GetObject, one DeleteObject |
+//! | `part` | none up to 5 MiB; beyond them one `UploadPart` for each 5 MiB, and one `CreateMultipartUpload` before the first |
+//! | `finish` | one `PutObject` up to 5 MiB, else one `UploadPart` and one `CompleteMultipartUpload` |
+//! | `abort` | one `AbortMultipartUpload` if there were parts |
+//! | `get`, `delete` | one `GetObject`, one `DeleteObject` |
 //! | `presign` | none: the link is signed here |
 //!
 //! The role must be allowed `s3:ListBucket` beside the objects: without it S3 answers 403 for an object that does
