@@ -32,6 +32,7 @@ pub(crate) const MAX_RECEIVES: u32 = 3;
 pub(crate) const KEYS: [&str; 2] = ["test", "test"];
 
 /// The engine that the environment names, none with a line that says so.
+#[expect(clippy::print_stderr, reason = "what was not tested is said")]
 pub(crate) fn engine() -> Option<Clients> {
     static SAID: OnceLock<()> = OnceLock::new();
     let Ok(endpoint) = std::env::var("SN17_AWS_ENDPOINT") else {
