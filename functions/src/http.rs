@@ -10,8 +10,9 @@ use sn17_http::RemoteIp;
 use tower::ServiceExt as _;
 use tracing::Instrument as _;
 
-/// Largest request that Lambda hands to a function, in bytes (Lambda quotas: 6 MB of invocation payload).
-pub const BODY_BYTES_MAX: u64 = 6 << 20;
+/// Largest body that surely reaches a function, in bytes: 6 MiB of invocation payload (Lambda quotas), of which headers
+/// and the envelope take up to 64 KiB.
+pub const BODY_BYTES_MAX: u64 = (6 << 20) - (64 << 10);
 /// Results above so many bytes are fetched from S3 by a link: beyond it a streamed answer is slowed down to 2 MB/s
 /// (Lambda quotas), and the function would be paid for while it waits.
 pub const REDIRECT_ABOVE_BYTES: u64 = 6 << 20;

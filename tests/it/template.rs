@@ -238,7 +238,7 @@ fn requests_reach_the_function_that_answers_them() {
         );
     }
     let code = template.properties("BodyLimit")["FunctionCode"]["Fn::Sub"].as_str().unwrap();
-    assert!(code.contains(&format!("BYTES_MAX = {};", 6 << 20)), "{code}");
+    assert!(code.contains(&format!("BYTES_MAX = {};", (6 << 20) - (64 << 10))), "{code}");
 
     assert_eq!(template.properties("Gateway")["FunctionUrlConfig"]["InvokeMode"], "RESPONSE_STREAM");
     let wait_secs = Policy::default().submissions.wait_secs;

@@ -76,6 +76,12 @@ impl ScoringProcess {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true);
+        // It reads what strangers made, and needs no way into the network for that.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("AWS_") {
+                command.env_remove(name);
+            }
+        }
         // Ctrl-C goes to the terminal's whole process group; the job in hand is to finish all the same. If the parent
         // is killed outright, the end of its input ends this process.
         #[cfg(unix)]
