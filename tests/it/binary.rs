@@ -14,25 +14,34 @@ const ENDS_WITHIN: Duration = Duration::from_secs(170);
 pub(crate) fn path() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
-        if let Some(given) = std::env::var_os("SN17_BIN") {
-            return given.into();
-        }
-        let test = std::env::current_exe().unwrap();
-        let beside = test.ancestors().nth(2).unwrap().join(format!("sn17{}", std::env::consts::EXE_SUFFIX));
-        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("crates");
-        let built = beside.metadata().and_then(|metadata| metadata.modified());
-        if built.is_ok_and(|built| built > newest(&sources)) {
-            return beside;
-        }
-        let folder = beside.ancestors().nth(2).unwrap();
-        let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        build.args(["build", "--quiet", "--package", "sn17-cli", "--target-dir"]).arg(folder);
-        if !cfg!(debug_assertions) {
-            build.arg("--release");
-        }
-        assert!(build.status().unwrap().success(), "the binary cannot be built; SN17_BIN may name one");
-        beside
+        std::env::var_os("SN17_BIN").map_or_else(|| built("sn17-cli", "sn17", &["crates"]), PathBuf::from)
     })
+}
+
+/// The worker of deployed functions, found or built in the same way; `SN17_SCORER_BIN` may name one.
+pub(crate) fn scorer() -> PathBuf {
+    let build = || built("sn17-gpu-workers", "scorer", &["crates", "gpu-workers"]);
+    std::env::var_os("SN17_SCORER_BIN").map_or_else(build, PathBuf::from)
+}
+
+/// A program of a package, built from these folders of sources.
+fn built(package: &str, program: &str, sources: &[&str]) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let beside = test.ancestors().nth(2).unwrap().join(format!("{program}{}", std::env::consts::EXE_SUFFIX));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let changed = sources.iter().map(|folder| newest(&root.join(folder))).max().unwrap();
+    let built = beside.metadata().and_then(|metadata| metadata.modified());
+    if built.is_ok_and(|built| built > changed) {
+        return beside;
+    }
+    let folder = beside.ancestors().nth(2).unwrap();
+    let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    build.args(["build", "--quiet", "--package", package, "--target-dir"]).arg(folder);
+    if !cfg!(debug_assertions) {
+        build.arg("--release");
+    }
+    assert!(build.status().unwrap().success(), "{program} cannot be built; the environment may name one");
+    beside
 }
 
 /// When the newest file in a folder was changed.

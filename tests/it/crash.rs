@@ -55,7 +55,7 @@ async fn tk_1_sb_1_two_hundred_kills_lose_no_task_and_count_nothing_twice() {
             // Scripts do not outlive their process: some verdicts come late, so that kills meet them under way.
             let server_now = server.read().await;
             for _ in 0..3 {
-                server_now.script(json!({ "delay_ms": random.below(40) })).await;
+                server_now.control("verdict", json!({ "delay_ms": random.below(40) })).await;
             }
             drop(server_now);
             tokio::time::sleep(Duration::from_millis(random.below(LIFE_MS_MAX))).await;

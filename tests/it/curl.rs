@@ -3,10 +3,17 @@
 use std::path::Path;
 use std::process::Output;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::host::{Host, on_every_host};
 use crate::payload;
 use crate::server::Server;
+
+on_every_host!(
+    tasks_can_be_added_and_asked_about_over_every_transport,
+    a_result_can_be_fetched_over_every_transport,
+    a_picture_reaches_its_miner_unchanged,
+);
 
 /// What stands between `curl` and the rest: HTTP/1.1 and HTTP/2, in the clear and over TLS, all on one port.
 const TRANSPORTS: [(&str, &[&str]); 4] = [
@@ -15,6 +22,14 @@ const TRANSPORTS: [(&str, &[&str]); 4] = [
     ("https", &["-k", "--http1.1"]),
     ("https", &["-k", "--http2"]),
 ];
+
+/// The transports of a network. In front of functions others speak HTTP/2 and TLS, which do not run on this machine.
+fn transports(host: Host) -> &'static [(&'static str, &'static [&'static str])] {
+    match host {
+        Host::Embedded => &TRANSPORTS,
+        Host::Lambda(_) => &TRANSPORTS[..1],
+    }
+}
 
 struct Curl<'a> {
     server: &'a Server,
@@ -26,7 +41,7 @@ struct Curl<'a> {
 impl Curl<'_> {
     /// Runs a published command: `GATEWAY` and `KEY` stand for the address and the key.
     async fn run(&self, arguments: &[&str]) -> Output {
-        let host = self.server.url.split_once("://").unwrap().1;
+        let host = self.server.address();
         let gateway = format!("{}://{host}", self.scheme);
         let filled = |text: &&str| text.replace("GATEWAY", &gateway).replace("KEY", &self.server.api_key);
         let mut command = tokio::process::Command::new("curl");
@@ -55,18 +70,14 @@ fn has_curl() -> bool {
     is_there
 }
 
-#[tokio::test]
-async fn tasks_can_be_added_and_asked_about_over_every_transport() {
+async fn tasks_can_be_added_and_asked_about_over_every_transport(host: Host) {
     if !has_curl() {
         return;
     }
-    let server = Server::any().await;
+    let server = host.with_clients(0, json!({})).await;
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("image.jpg"), payload::picture()).unwrap();
-    for (scheme, options) in TRANSPORTS {
-        if server.url.starts_with("https") && scheme == "http" {
-            continue;
-        }
+    for (scheme, options) in transports(host) {
         let curl = Curl { server: &server, scheme, options, folder: folder.path() };
         let json = curl
             .add(&[
@@ -94,19 +105,18 @@ async fn tasks_can_be_added_and_asked_about_over_every_transport() {
     }
 }
 
-#[tokio::test]
-async fn a_result_can_be_fetched_over_every_transport() {
+async fn a_result_can_be_fetched_over_every_transport(host: Host) {
     if !has_curl() {
         return;
     }
-    let server = Server::simulating_with(1, serde_json::json!({ "tasks": { "first_result_secs": 1 } })).await;
+    let server = host.with_clients(1, json!({ "tasks": { "first_result_secs": 1 } })).await;
     let id = server.add_task("mechanic robot").await;
-    let (miner, splat) = (crate::miner::Miner::new(1), payload::robot());
+    let (miner, splat) = (server.miner(1), payload::robot());
     let task = miner.task(&server).await;
     assert_eq!(miner.submit(&server, &task, &splat).await.message(), "Success");
     assert_eq!(server.ended(&id).await["status"], "Success");
     let folder = tempfile::tempdir().unwrap();
-    for (scheme, options) in TRANSPORTS {
+    for (scheme, options) in transports(host) {
         let curl = Curl { server: &server, scheme, options, folder: folder.path() };
         let result = format!("GATEWAY/get_result?id={id}");
         curl.run(&[&result, "-H", "x-api-key: KEY", "-o", "result.spz"]).await;
@@ -116,20 +126,21 @@ async fn a_result_can_be_fetched_over_every_transport() {
     }
 }
 
-#[tokio::test]
-async fn a_picture_reaches_its_miner_unchanged() {
+async fn a_picture_reaches_its_miner_unchanged(host: Host) {
     use base64::Engine as _;
 
     if !has_curl() {
         return;
     }
-    let server = Server::simulating(1).await;
+    let server = host.with_clients(1, json!({})).await;
+    let (scheme, options) = *transports(host).last().unwrap();
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("image.jpg"), payload::picture()).unwrap();
-    let curl = Curl { server: &server, scheme: "https", options: &["-k", "--http2"], folder: folder.path() };
+    let curl = Curl { server: &server, scheme, options, folder: folder.path() };
     let id =
         curl.add(&["-X", "POST", "GATEWAY/add_task", "-F", "image=@image.jpg", "-H", "x-api-key: KEY"]).await;
-    let answer = crate::miner::Miner::new(1).pull(&server).await;
+    server.miners_know_of_tasks().await;
+    let answer = server.miner(1).pull(&server).await;
     assert_eq!((&answer.json()["task"]["type"], answer.task().unwrap().id), (&Value::from("image"), id));
     let prompt = base64::engine::general_purpose::STANDARD.encode(payload::picture());
     assert!(answer.task().unwrap().prompt == prompt);

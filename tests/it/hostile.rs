@@ -7,6 +7,7 @@ use sn17_wire::synapse::DendriteRequest;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::host::{Host, on_every_host};
 use crate::miner::Miner;
 use crate::server::{Answer, Server, client};
 
@@ -229,9 +230,10 @@ fn head(request: &DendriteRequest) -> String {
     head + "\r\n"
 }
 
-#[tokio::test]
-async fn wrong_methods_types_and_encodings_are_refused_in_their_surfaces_words() {
-    let server = Server::any().await;
+on_every_host!(wrong_methods_types_and_encodings_are_refused_in_their_surfaces_words);
+
+async fn wrong_methods_types_and_encodings_are_refused_in_their_surfaces_words(host: Host) {
+    let server = host.mining(0).await;
     let (http, url) = (&server.http, &server.url);
     let wrong_method = server.get("/add_task").await;
     assert_eq!((wrong_method.status, wrong_method.header("allow")), (405, "POST"));

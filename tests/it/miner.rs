@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde_json::{Value, json};
 use sn17_core::Hotkey;
 use sn17_wire::sr25519::Keypair;
 use sn17_wire::ss58;
@@ -28,8 +29,20 @@ pub(crate) struct Miner {
 }
 
 impl Miner {
+    /// Miner `number` of a network that is a process; its key is the same in every one of them.
     pub(crate) fn new(number: u16) -> Self {
-        Self { keypair: keypair(number), number, last_nonce: AtomicU64::new(0), timeout_secs: 60.0 }
+        Self::of(7, number)
+    }
+
+    /// Miner `number` of the network of this seed.
+    pub(crate) fn of(seed: u64, number: u16) -> Self {
+        Self { keypair: keypair(seed, number), number, last_nonce: AtomicU64::new(0), timeout_secs: 60.0 }
+    }
+
+    /// How a metagraph lists it: its number as uid, and a tenth of that as incentive in hundredths.
+    pub(crate) fn neuron(&self) -> Value {
+        let incentive = f64::from(self.number) / 1000.0;
+        json!({ "uid": self.number, "hotkey": self.address(), "stake": 0.0, "incentive": incentive })
     }
 
     pub(crate) fn address(&self) -> String {
@@ -83,10 +96,10 @@ impl Miner {
     }
 }
 
-/// The key of miner `number`, the same in every network of these tests.
-pub(crate) fn keypair(number: u16) -> Keypair {
+fn keypair(seed: u64, number: u16) -> Keypair {
     let mut secret = [7; 32];
     secret[..2].copy_from_slice(&number.to_le_bytes());
+    secret[2..10].copy_from_slice(&seed.to_le_bytes());
     Keypair::from_mini_secret(&secret)
 }
 

@@ -13,6 +13,7 @@ use sn17_wire::ss58;
 use tokio::sync::Mutex;
 
 use crate::binary::{self, failure, stdout};
+use crate::host::{Host, on_every_host};
 use crate::payload;
 use crate::server::Server;
 
@@ -25,19 +26,16 @@ fn text(path: &Path) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// A hotkey file made by the binary, registered as the network's only miner.
-fn registered_key(server: &Server, folder: &Path) -> String {
-    let file = text(&folder.join("hotkey"));
+/// A hotkey file made by the binary, whose owner is registered.
+async fn registered_key(server: &Server, folder: &Path, uid: u16) -> String {
+    let file = text(&folder.join(format!("hotkey-{uid}")));
     let address = stdout(&["miner", "new-key", &file]).trim().to_owned();
-    let neurons = serde_json::json!({ "neurons": [{ "uid": 5, "hotkey": address }] });
-    let draft = folder.join("metagraph.json");
-    std::fs::write(&draft, neurons.to_string()).unwrap();
-    std::fs::rename(draft, server.data().join("metagraph.json")).unwrap();
+    server.admit(uid, &address).await;
     file
 }
 
 fn validator(server: &Server) -> String {
-    format!("{}@{}", ss58::encode(&server.validator), server.url.strip_prefix("http://").unwrap())
+    format!("{}@{}", ss58::encode(&server.validator), server.address())
 }
 
 /// Waits until the doctor finds nothing wrong: the metagraph is read again after a moment.
@@ -55,9 +53,10 @@ async fn healthy(file: &str, validator: &str) -> String {
     panic!("the doctor is never content");
 }
 
-#[tokio::test]
-async fn the_doctor_tells_a_miner_what_is_wrong() {
-    let server = Server::simulating(0).await;
+on_every_host!(the_doctor_tells_a_miner_what_is_wrong, the_miner_hands_in_what_its_sources_give);
+
+async fn the_doctor_tells_a_miner_what_is_wrong(host: Host) {
+    let server = host.mining(0).await;
     let folder = tempfile::tempdir().unwrap();
     let stranger = text(&folder.path().join("stranger"));
     stdout(&["miner", "new-key", &stranger]);
@@ -69,7 +68,7 @@ async fn the_doctor_tells_a_miner_what_is_wrong() {
     assert!(!output.status.success() && words.contains("BAD  registration"), "{words}");
     assert!(words.contains("ok   clock") && words.contains("ok   signature"), "{words}");
 
-    let file = registered_key(&server, folder.path());
+    let file = registered_key(&server, folder.path(), server.free_uid()).await;
     let words = healthy(&file, &validator(&server)).await;
     assert!(words.contains("registered, no task is assigned"), "{words}");
 
@@ -80,16 +79,9 @@ async fn the_doctor_tells_a_miner_what_is_wrong() {
     assert!(!output.status.success() && words.contains("cannot be reached"), "{words}");
 }
 
-#[tokio::test]
-async fn the_miner_hands_in_what_its_sources_give() {
-    let policy = serde_json::json!({
-        "miners": { "cooldown_secs": 0, "throttle_secs": 0 },
-        "tasks": { "first_result_secs": 0 },
-    });
-    let server = Server::simulating_with(0, policy).await;
+async fn the_miner_hands_in_what_its_sources_give(host: Host) {
+    let server = host.with_clients(0, serde_json::json!({ "tasks": { "first_result_secs": 0 } })).await;
     let folder = tempfile::tempdir().unwrap();
-    let file = registered_key(&server, folder.path());
-    healthy(&file, &validator(&server)).await;
 
     let asked = Arc::new(Mutex::new(Vec::new()));
     let generator = generator(Arc::clone(&asked)).await;
@@ -104,8 +96,12 @@ async fn the_miner_hands_in_what_its_sources_give() {
         vec!["--generator".to_owned(), generator],
     ];
     for source in sources {
+        // Each has a miner of its own: none waits for the cooldown of another.
+        let uid = server.free_uid();
+        let file = registered_key(&server, folder.path(), uid).await;
+        healthy(&file, &validator(&server)).await;
         let id = server.add_task("a marble lighthouse").await;
-        let (file, validator) = (file.clone(), validator(&server));
+        let validator = validator(&server);
         let is_folder = source[0] == "--splats";
         beside(move || {
             let mut arguments =
@@ -115,7 +111,7 @@ async fn the_miner_hands_in_what_its_sources_give() {
         })
         .await;
         let status = server.ended(&id).await;
-        assert_eq!((&status["status"], &status["miner_uid"]), (&Value::from("Success"), &Value::from(5)));
+        assert_eq!((&status["status"], &status["miner_uid"]), (&Value::from("Success"), &Value::from(uid)));
         let result = server.get(&format!("/get_result?id={id}")).await;
         if is_folder {
             assert!(

@@ -1,5 +1,6 @@
 //! Rendering and scoring for real, with synthetic models, in the process that `serve` starts for it.
 
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -7,40 +8,52 @@ use sn17_splat::encode_ply;
 use sn17_splat::procedural::{Quality, object};
 
 use crate::binary;
+use crate::deployment::{Deployment, Paused};
+use crate::host::{Host, on_every_host};
 use crate::hostile::stored;
-use crate::miner::Miner;
+use crate::miner::{Miner, Task};
 use crate::payload;
-use crate::server::{Server, Setup};
+use crate::server::{Answer, Server, Setup};
 
+/// A verdict comes within this, on a machine that has much else to do.
+const SCORED_WITHIN: Duration = Duration::from_secs(300);
 const PROMPT: &str = "a red wooden robot";
 
 async fn scoring(miners: u16) -> Server {
     let policy = json!({ "tasks": { "first_result_secs": 1 }, "submissions": { "wait_secs": 120 } });
-    Server::start(Setup { miners, policy, arguments: Vec::new() }).await
+    Server::start(Setup { miners, policy, ..Setup::default() }).await
 }
 
-#[tokio::test]
-async fn a_good_splat_is_accepted_and_what_is_none_is_refused_with_its_reason() {
+on_every_host!(a_good_splat_is_accepted_and_what_is_none_is_refused_with_its_reason);
+
+async fn a_good_splat_is_accepted_and_what_is_none_is_refused_with_its_reason(host: Host) {
     if !binary::can_score() {
         return;
     }
-    let server = scoring(8).await;
+    let server = match host {
+        Host::Embedded => scoring(8).await,
+        Host::Lambda(_) => host.with_clients(8, json!({})).await,
+    };
+    let worker = match host {
+        Host::Embedded => None,
+        Host::Lambda(deployment) => Some(ScorerProcess::start(deployment).await),
+    };
     let id = server.add_task(PROMPT).await;
     let good = payload::composed(PROMPT, Quality::Intact);
     let noise = payload::composed(PROMPT, Quality::Noisy);
 
-    let miner = Miner::new(1);
+    let miner = server.miner(1);
     let task = miner.task(&server).await;
     assert_eq!(task.id, id);
-    let answer = miner.submit(&server, &task, &good).await;
+    let answer = verdict(&server, &miner, &task, &good).await;
     assert_eq!(answer.message(), "Success", "{}", answer.text());
     assert_eq!(answer.header("x-sn17-synthetic"), "true", "made-up weights are labelled");
     let score = answer.json()["feedback"]["task_fidelity_score"].as_f64().unwrap();
     assert!((0.6..=1.0).contains(&score), "{score}");
 
-    let miner = Miner::new(2);
+    let miner = server.miner(2);
     let task = miner.task(&server).await;
-    let answer = miner.submit(&server, &task, &noise).await;
+    let answer = verdict(&server, &miner, &task, &noise).await;
     let rejected = answer.json()["feedback"]["task_fidelity_score"].as_f64().unwrap();
     assert!(rejected < 0.6, "{rejected}");
     assert_eq!(answer.message(), format!("Rejected: the score {rejected:.3} is below the threshold 0.6"));
@@ -51,12 +64,14 @@ async fn a_good_splat_is_accepted_and_what_is_none_is_refused_with_its_reason() 
     assert!(server.get(&format!("/get_result?id={id}")).await.body == good);
     let ply = server.get(&format!("/get_result?id={id}&format=ply")).await;
     assert!(ply.body.starts_with(b"ply\n"), "{}", ply.status);
-    assert!(stored(&server, "previews") > 0, "front view and grid are kept");
+    if worker.is_none() {
+        assert!(stored(&server, "previews") > 0, "front view and grid are kept");
+    }
 
     for (number, (what, payload)) in (3..).zip(worthless()) {
-        let miner = Miner::new(number);
+        let miner = server.miner(number);
         let task = miner.task(&server).await;
-        let answer = miner.submit(&server, &task, &payload).await;
+        let answer = verdict(&server, &miner, &task, &payload).await;
         assert!(answer.message().starts_with("Rejected: "), "{what}: {}", answer.message());
         let feedback = answer.json()["feedback"].take();
         assert_eq!(
@@ -64,6 +79,55 @@ async fn a_good_splat_is_accepted_and_what_is_none_is_refused_with_its_reason() 
             (&json!(true), &json!(0.0))
         );
         println!("{what}: {}", answer.message());
+    }
+    if let Some(worker) = worker {
+        worker.stop().await;
+    }
+}
+
+/// Hands a splat in and waits for its verdict, however often it must be asked for.
+async fn verdict(server: &Server, miner: &Miner, task: &Task, splat: &[u8]) -> Answer {
+    let started = Instant::now();
+    loop {
+        let answer = miner.submit(server, task, splat).await;
+        if answer.message() != "Success; verdict pending" {
+            return answer;
+        }
+        assert!(started.elapsed() < SCORED_WITHIN, "it is never scored");
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
+
+/// The scoring worker of a deployment, as a process that takes its work from the queue.
+#[derive(Debug)]
+struct ScorerProcess {
+    child: Child,
+    /// Its place is that of the worker whose verdicts are scripted.
+    _paused: Paused,
+}
+
+impl ScorerProcess {
+    async fn start(deployment: &'static Deployment) -> Self {
+        let paused = deployment.pause_worker().await;
+        let mut command = Command::new(binary::scorer());
+        command.envs(deployment.outputs.worker.environment()).stdin(Stdio::null());
+        Self { child: command.spawn().unwrap(), _paused: paused }
+    }
+
+    /// Tells it to end (SIGTERM), which it does when nothing is in hand.
+    async fn stop(mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").arg(pid).status().unwrap().success());
+        let status = tokio::task::spawn_blocking(move || self.child.wait().unwrap()).await.unwrap();
+        assert!(status.success(), "the worker ended with {status}");
+    }
+}
+
+impl Drop for ScorerProcess {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        let _ = self.child.kill();
+        self.child.wait().unwrap();
     }
 }
 
@@ -109,9 +173,7 @@ async fn a_scoring_process_that_dies_costs_one_attempt_and_nothing_else() {
         while cpu_ticks(first).is_some_and(|ticks| ticks < idle + 5) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        assert!(
-            std::process::Command::new("kill").args(["-9", &first.to_string()]).status().unwrap().success()
-        );
+        assert!(Command::new("kill").args(["-9", &first.to_string()]).status().unwrap().success());
     };
     let (answer, ()) = tokio::join!(miner.submit(&server, &task, &splat), kill);
     assert!(
@@ -152,7 +214,9 @@ async fn tk_1_sb_4_what_nobody_scores_is_given_up_as_a_failure_of_ours() {
         "tasks": { "assignable_secs": 10, "deadline_secs": 10 },
         "submissions": { "wait_secs": 1, "resend_secs": 1, "resends_max": 2 },
     });
-    let server = Server::start(Setup { miners: 1, policy, arguments: vec!["--no-worker".into()] }).await;
+    let server =
+        Server::start(Setup { miners: 1, policy, arguments: vec!["--no-worker".into()], ..Setup::default() })
+            .await;
     let id = server.add_task(PROMPT).await;
     let miner = Miner::new(1);
     let task = miner.task(&server).await;

@@ -1,27 +1,20 @@
-//! A running network to test: one started here over a folder of its own, or one that the environment names.
+//! A running network to test, as its miners, clients and operators see it.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::path::PathBuf;
 use std::sync::Once;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use sn17_core::Hotkey;
+use sn17_core::policy::Policy;
 use sn17_wire::ss58;
 use sn17_wire::synapse::DendriteRequest;
-use tempfile::TempDir;
 
-use crate::binary;
+use crate::deployment::{Deployment, Turn};
 use crate::miner::{Miner, Task};
-
-/// A network is ready within this; the first one on a machine may have to fetch ONNX Runtime.
-const READY_WITHIN: Duration = Duration::from_secs(300);
-/// Nothing is asked for more often than this.
-const POLL_EVERY: Duration = Duration::from_millis(5);
-/// A network that was told to stop has stopped within this.
-const STOPPED_WITHIN: Duration = Duration::from_secs(60);
+use crate::process::{Process, write_metagraph};
 
 /// What a network is started with.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +25,8 @@ pub(crate) struct Setup {
     pub(crate) policy: Value,
     /// Further arguments of `serve`.
     pub(crate) arguments: Vec<String>,
+    /// Whether clients have tasks in it, which any miner may get: a network that tests share is then this test's alone.
+    pub(crate) has_clients: bool,
 }
 
 /// A running network.
@@ -40,19 +35,24 @@ pub(crate) struct Server {
     /// Without a slash at its end.
     pub(crate) url: String,
     pub(crate) api_key: String,
+    pub(crate) admin_key: String,
     pub(crate) validator: Hotkey,
+    pub(crate) policy: Policy,
     pub(crate) http: reqwest::Client,
     /// How far its clock is ahead of ours.
     clock_ahead_ms: AtomicI64,
-    /// None if it was given.
-    process: Option<Process>,
+    /// Miners that were registered later or not at all.
+    strangers: AtomicU16,
+    backing: Backing,
 }
 
+/// What a network stands on.
 #[derive(Debug)]
-struct Process {
-    child: Child,
-    setup: Setup,
-    folder: TempDir,
+enum Backing {
+    /// A process of the test's own.
+    Process(Process),
+    /// A part of a deployment.
+    Deployment(Turn),
 }
 
 /// An answer, read whole.
@@ -99,121 +99,172 @@ impl Answer {
 }
 
 impl Server {
-    /// The network that `SN17_BASE_URL`, `SN17_API_KEY` and `SN17_VALIDATOR_HOTKEY` name, else a simulating one. For tests that
-    /// hold on every host.
-    pub(crate) async fn any() -> Self {
-        let Ok(url) = std::env::var("SN17_BASE_URL") else { return Self::simulating(1).await };
-        let given =
-            |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} goes with SN17_BASE_URL"));
-        Self {
-            url: url.trim_end_matches('/').to_owned(),
-            api_key: given("SN17_API_KEY"),
-            validator: ss58::decode(&given("SN17_VALIDATOR_HOTKEY")).unwrap(),
-            http: client(),
-            clock_ahead_ms: AtomicI64::new(0),
-            process: None,
-        }
-    }
-
-    /// A network with scripted verdicts and the default policy.
+    /// A network of its own with scripted verdicts and the default policy.
     pub(crate) async fn simulating(miners: u16) -> Self {
         Self::simulating_with(miners, json!({})).await
     }
 
-    /// A network with scripted verdicts.
+    /// A network of its own with scripted verdicts.
     pub(crate) async fn simulating_with(miners: u16, policy: Value) -> Self {
-        Self::start(Setup { miners, policy, arguments: vec!["--simulate".into()] }).await
+        Self::start(Setup { miners, policy, arguments: vec!["--simulate".into()], ..Setup::default() }).await
     }
 
-    /// Starts a network and waits until it is ready.
+    /// Starts a network of its own and waits until it is ready.
     pub(crate) async fn start(setup: Setup) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let miners: Vec<Miner> = (1..=setup.miners).map(Miner::new).collect();
-        std::fs::create_dir(folder.path().join("data")).unwrap();
-        let data = folder.path().join("data");
-        write_metagraph(&data, &miners.iter().collect::<Vec<_>>());
-        std::fs::write(folder.path().join("policy.json"), setup.policy.to_string()).unwrap();
-        let child = spawn(folder.path(), &setup, "127.0.0.1:0");
-        let mut process = Process { child, setup, folder };
+        let neurons: Vec<Value> = (1..=setup.miners).map(|number| Miner::new(number).neuron()).collect();
+        let policy = serde_json::from_value(setup.policy.clone()).unwrap();
+        let mut process = Process::start(setup, &neurons);
         let http = client();
         let url = process.ready(&http).await;
-        let validator = std::fs::read_to_string(data.join("validator-hotkey")).unwrap();
-        let mut server = Self {
+        let said = |name: &str| std::fs::read_to_string(process.data().join(name)).unwrap().trim().to_owned();
+        let (validator, admin_key) = (ss58::decode(&said("validator-hotkey")).unwrap(), said("admin-key"));
+        let backing = Backing::Process(process);
+        Self::over(url, admin_key, validator, policy, backing).with_new_key().await
+    }
+
+    /// A part of a deployment: so many of its miners, and its clients if need be.
+    pub(crate) async fn deployed(deployment: &'static Deployment, setup: &Setup) -> Self {
+        let turn = deployment.turn(setup.miners, setup.has_clients).await;
+        let outputs = &deployment.outputs;
+        let (url, admin_key) = (outputs.url.clone(), outputs.admin_key.clone());
+        let (validator, policy) = (deployment.validator, outputs.worker.policy);
+        Self::over(url, admin_key, validator, policy, Backing::Deployment(turn)).with_new_key().await
+    }
+
+    fn over(url: String, admin_key: String, validator: Hotkey, policy: Policy, backing: Backing) -> Self {
+        Self {
             url,
             api_key: String::new(),
-            validator: ss58::decode(validator.trim()).unwrap(),
-            http,
+            admin_key,
+            validator,
+            policy,
+            http: client(),
             clock_ahead_ms: AtomicI64::new(0),
-            process: Some(process),
-        };
-        server.api_key = server.new_key().await;
-        server
+            strangers: AtomicU16::new(0),
+            backing,
+        }
+    }
+
+    async fn with_new_key(mut self) -> Self {
+        let answer = self.operate(reqwest::Method::POST, "/admin/keys", &json!({ "owner": "tests" })).await;
+        answer.json()["key"].as_str().unwrap().clone_into(&mut self.api_key);
+        self
+    }
+
+    /// Registered miner `number` of this network, from 1.
+    pub(crate) fn miner(&self, number: u16) -> Miner {
+        match &self.backing {
+            Backing::Process(_) => Miner::new(number),
+            Backing::Deployment(turn) => turn.miner(number),
+        }
+    }
+
+    /// A miner that is not registered.
+    pub(crate) fn stranger(&self) -> Miner {
+        match &self.backing {
+            Backing::Process(_) => Miner::new(200 + self.strangers.fetch_add(1, Ordering::SeqCst)),
+            Backing::Deployment(turn) => turn.deployment.stranger(),
+        }
+    }
+
+    /// Registers one more miner, whose place is `uid`, beside those of the start.
+    pub(crate) async fn admit(&self, uid: u16, address: &str) {
+        let neuron = json!({ "uid": uid, "hotkey": address });
+        match &self.backing {
+            Backing::Process(process) => {
+                let miners = process.miners();
+                let mut neurons: Vec<Value> =
+                    (1..=miners).map(|number| Miner::new(number).neuron()).collect();
+                neurons.push(neuron);
+                write_metagraph(&process.data(), &neurons);
+            }
+            Backing::Deployment(turn) => turn.deployment.admit(neuron).await,
+        }
+    }
+
+    /// A place that no miner of the start has.
+    pub(crate) fn free_uid(&self) -> u16 {
+        match &self.backing {
+            Backing::Process(process) => process.miners() + 1 + self.strangers.fetch_add(1, Ordering::SeqCst),
+            Backing::Deployment(turn) => turn.deployment.free_uid(),
+        }
+    }
+
+    /// The deployment that this network is a part of.
+    pub(crate) fn deployment(&self) -> &'static Deployment {
+        match &self.backing {
+            Backing::Process(_) => panic!("this network is a process"),
+            Backing::Deployment(turn) => turn.deployment,
+        }
+    }
+
+    /// Whether verdicts come from the server itself, which then labels every answer.
+    pub(crate) fn is_simulated(&self) -> bool {
+        matches!(self.backing, Backing::Process(_))
     }
 
     /// Kills the process outright (SIGKILL).
     pub(crate) fn kill(&mut self) {
-        self.process_mut().end();
+        self.process_mut().kill();
     }
 
     /// Starts the process again over the same folder, on the same port.
     pub(crate) async fn restart(&mut self) {
-        let address = self.url.strip_prefix("http://").unwrap().to_owned();
+        let address = self.address().to_owned();
         let http = self.http.clone();
         let process = self.process_mut();
-        process.end();
-        process.child = spawn(process.folder.path(), &process.setup, &address);
+        process.kill();
+        process.start_again(&address);
         let url = process.ready(&http).await;
         assert_eq!(url, self.url, "it listens where it did");
     }
 
     /// Starts the killed process again and kills it `after` so long, ready or not.
     pub(crate) async fn start_and_kill(&mut self, after: Duration) {
-        let address = self.url.strip_prefix("http://").unwrap().to_owned();
-        let process = self.process_mut();
-        process.child = spawn(process.folder.path(), &process.setup, &address);
+        let address = self.address().to_owned();
+        self.process_mut().start_again(&address);
         tokio::time::sleep(after).await;
         self.kill();
     }
 
     /// Asks the process to stop (SIGTERM) and tells whether it ended well.
     pub(crate) async fn stop(&mut self) -> bool {
-        let pid = self.pid().to_string();
-        assert!(std::process::Command::new("kill").arg(pid).status().unwrap().success());
-        let started = Instant::now();
-        loop {
-            if let Some(status) = self.process_mut().child.try_wait().unwrap() {
-                return status.success();
-            }
-            assert!(started.elapsed() < STOPPED_WITHIN, "it does not stop");
-            tokio::time::sleep(POLL_EVERY).await;
-        }
+        self.process_mut().stop().await
+    }
+
+    /// Host and port.
+    pub(crate) fn address(&self) -> &str {
+        self.url.strip_prefix("http://").unwrap()
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.process.as_ref().expect("a given network has no process here").child.id()
+        self.process().pid()
     }
 
     /// The data folder.
     pub(crate) fn data(&self) -> PathBuf {
-        self.process.as_ref().expect("a given network has no folder here").folder.path().join("data")
+        self.process().data()
     }
 
-    /// Registers exactly these miners.
-    pub(crate) fn register(&self, miners: &[&Miner]) {
-        write_metagraph(&self.data(), miners);
+    fn process(&self) -> &Process {
+        match &self.backing {
+            Backing::Process(process) => process,
+            Backing::Deployment(_) => panic!("a deployed network has no process here"),
+        }
     }
 
     fn process_mut(&mut self) -> &mut Process {
-        self.process.as_mut().expect("a given network has no process here")
+        match &mut self.backing {
+            Backing::Process(process) => process,
+            Backing::Deployment(_) => panic!("a deployed network has no process here"),
+        }
     }
 
-    async fn new_key(&self) -> String {
-        let admin_key = std::fs::read_to_string(self.data().join("admin-key")).unwrap();
+    /// An operator's request.
+    pub(crate) async fn operate(&self, method: reqwest::Method, path: &str, body: &Value) -> Answer {
         let request =
-            self.http.post(format!("{}/admin/keys", self.url)).header("x-admin-key", admin_key.trim());
-        let answer =
-            Answer::read(request.json(&json!({ "owner": "tests" })).send().await.unwrap()).await.unwrap();
-        answer.json()["key"].as_str().unwrap().to_owned()
+            self.http.request(method, format!("{}{path}", self.url)).header("x-admin-key", &self.admin_key);
+        Answer::read(request.json(body).send().await.unwrap()).await.unwrap()
     }
 
     /// The network's clock, in Unix milliseconds.
@@ -232,9 +283,25 @@ impl Server {
         self.control("clock", json!({ "offset_ms": ahead_ms })).await;
     }
 
-    /// Scripts the next verdict.
-    pub(crate) async fn script(&self, verdict: Value) {
-        self.control("verdict", verdict).await;
+    /// Lets so many seconds pass.
+    pub(crate) async fn pass(&self, secs: u64) {
+        match &self.backing {
+            Backing::Process(_) => self.advance(i64::try_from(secs).unwrap()).await,
+            Backing::Deployment(_) => tokio::time::sleep(Duration::from_secs(secs)).await,
+        }
+    }
+
+    /// Scripts the next verdict on what a miner hands in.
+    pub(crate) async fn script(&self, miner: &Miner, mut verdict: Value) {
+        match &self.backing {
+            Backing::Process(_) => {
+                verdict["hotkey"] = json!(miner.address());
+                self.control("verdict", verdict).await;
+            }
+            Backing::Deployment(turn) => {
+                turn.deployment.script(miner.keypair.hotkey(), serde_json::from_value(verdict).unwrap());
+            }
+        }
     }
 
     /// Uses a control route of a simulating network.
@@ -254,11 +321,21 @@ impl Server {
         Answer::read(request.send().await.unwrap()).await.unwrap()
     }
 
-    /// A client's new task: its id.
+    /// A client's new task, which miners know of: its id.
     pub(crate) async fn add_task(&self, prompt: &str) -> String {
         let answer = Answer::read(self.add_task_request(prompt).send().await.unwrap()).await.unwrap();
         assert_eq!(answer.status, 200, "{}", answer.text());
+        self.miners_know_of_tasks().await;
         answer.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until a new task is given away: instances of functions remember for half a second where tasks wait, and
+    /// that what they remember is half a second old.
+    pub(crate) async fn miners_know_of_tasks(&self) {
+        match &self.backing {
+            Backing::Process(_) => {}
+            Backing::Deployment(_) => tokio::time::sleep(Duration::from_secs(2)).await,
+        }
     }
 
     /// A client's new task, not yet sent.
@@ -298,76 +375,6 @@ impl Server {
         }
         builder.body(request.body)
     }
-}
-
-impl Process {
-    /// Waits until the process serves, and tells where.
-    async fn ready(&mut self, http: &reqwest::Client) -> String {
-        let started = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                panic!("serve ended with {status}:\n{}", self.log());
-            }
-            if let Some(url) = self.running_url()
-                && http.get(format!("{url}/readyz")).send().await.is_ok_and(|answer| answer.status() == 200)
-            {
-                return url;
-            }
-            assert!(started.elapsed() < READY_WITHIN, "serve is not ready:\n{}", self.log());
-            tokio::time::sleep(POLL_EVERY).await;
-        }
-    }
-
-    /// Where this very process says it listens; the note of an earlier one is passed over.
-    fn running_url(&self) -> Option<String> {
-        let text = std::fs::read(self.folder.path().join("data/running.json")).ok()?;
-        let running: Value = serde_json::from_slice(&text).ok()?;
-        (running["pid"] == self.child.id()).then(|| running["url"].as_str().unwrap().to_owned())
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
-    }
-
-    fn end(&mut self) {
-        // An error means that it has ended already.
-        let _ = self.child.kill();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.end();
-        if std::thread::panicking() {
-            eprintln!("the network's log:\n{}", self.log());
-        }
-    }
-}
-
-fn spawn(folder: &Path, setup: &Setup, listen: &str) -> Child {
-    let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
-    let mut command = std::process::Command::new(binary::path());
-    command
-        .args(["serve", "--listen", listen, "--data"])
-        .arg(folder.join("data"))
-        .arg("--policy")
-        .arg(folder.join("policy.json"))
-        .args(&setup.arguments)
-        .env("RUST_LOG", "info,fjall=warn,lsm_tree=warn,ort=warn")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log);
-    command.spawn().unwrap()
-}
-
-/// Writes the registered miners, each with its number as uid and a tenth of it as incentive in hundredths.
-fn write_metagraph(data: &Path, miners: &[&Miner]) {
-    let neuron = |miner: &&Miner| json!({ "uid": miner.number, "hotkey": miner.address(), "stake": 0.0, "incentive": f64::from(miner.number) / 1000.0 });
-    let neurons: Vec<Value> = miners.iter().map(neuron).collect();
-    let draft = data.join("metagraph.draft");
-    std::fs::write(&draft, json!({ "neurons": neurons }).to_string()).unwrap();
-    std::fs::rename(&draft, data.join("metagraph.json")).unwrap();
 }
 
 /// An HTTP client. Requests of this machine never go through a proxy.

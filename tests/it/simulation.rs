@@ -75,6 +75,7 @@ async fn a_network_that_scores_has_no_control_routes() {
         miners: 1,
         policy: json!({}),
         arguments: vec!["--no-worker".into()],
+        ..crate::server::Setup::default()
     })
     .await;
     for route in ["verdict", "task", "clock"] {

@@ -6,25 +6,38 @@ from bittensor_wallet import Keypair
 
 import miner
 from miner import Imposter, Miner
+from deployment import Deployment
 from server import Server
 
 # Each scenario takes the miners it needs and leaves them with whatever cooldown they earned.
 REGISTERED_MINERS = 40
+MINERS = [f"miner-{number}" for number in range(REGISTERED_MINERS)]
 # One miner per task, so that what a scenario adds is not handed to the miners of the next one.
 POLICY = {"tasks": {"copies": 1}}
+# The original's rules, where a server's policy leaves them as they are.
+MINER_RULES = {"cooldown_secs": 300, "penalty_secs": 600, "throttle_secs": 30}
+
+
+def addresses() -> list[str]:
+    """The registered miners."""
+    return [miner.keypair(name).ss58_address for name in MINERS]
+
+
+def process(binary: str, folder: Path, simulate: bool) -> Server:
+    """A server of our own."""
+    return Server(binary, folder, miner.keypair("validator").ss58_address, addresses(), POLICY, simulate)
 
 
 class Network:
     """A running server and the miners that it knows."""
 
-    def __init__(self, binary: str, folder: Path, fixtures: Path | None, simulate: bool):
+    def __init__(self, server: Server | Deployment, folder: Path, fixtures: Path | None):
+        self.server = server
         self.fixtures = fixtures
         self.wallets_folder = folder / "wallets"
-        self.validator = miner.keypair("validator").ss58_address
-        names = [f"miner-{number}" for number in range(REGISTERED_MINERS)]
-        self.unused = iter(names)
-        addresses = [miner.keypair(name).ss58_address for name in names]
-        self.server = Server(binary, folder, self.validator, addresses, POLICY, simulate)
+        self.validator = server.validator
+        self.unused = iter(MINERS)
+        self.rules = MINER_RULES | server.policy.get("miners", {})
 
     def __enter__(self) -> "Network":
         self.server.__enter__()

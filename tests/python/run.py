@@ -1,6 +1,7 @@
-"""Unmodified miners of the bittensor SDK against `sn17 serve`: runs the scenarios, in the form of a Rust test program.
+"""Unmodified miners of the bittensor SDK against our server: runs the scenarios, in the form of a Rust test program.
 
-Environment: `SN17_BIN`, the sn17 program; `SN17_FIXTURES`, the folder of sample files (optional: what needs it is
+Environment: `SN17_BIN`, the sn17 program, or `SN17_AWS_OUTPUTS`, the description of deployed functions, and
+`SN17_SCRIPTED_WORKER`, the program that settles what is handed in there; `SN17_FIXTURES`, the folder of sample files (optional: what needs it is
 reported as ignored). Run by `cargo xtask test`, once for each version of the SDK.
 """
 
@@ -16,8 +17,9 @@ from typing import Awaitable, Callable
 sys.path.insert(0, str(Path(__file__).parent))
 
 import scenarios  # noqa: E402  (the folder above must be known first)
-from network import Network  # noqa: E402
-from server import CannotScore, Server  # noqa: E402
+from deployment import Deployment  # noqa: E402
+from network import Network, addresses, process  # noqa: E402
+from server import CannotScore, Server, Skip  # noqa: E402
 
 # No scenario needs more than a handful of requests; a dendrite gives up on each after 30 s at most.
 SCENARIO_WITHIN_SECS = 120
@@ -33,7 +35,7 @@ class Runner:
         self.failures: list[tuple[str, str]] = []
         self.started = time.monotonic()
 
-    def run(self, test: Callable[..., Awaitable[None]], *arguments: object, server: Server | None = None) -> None:
+    def run(self, test: Callable[..., Awaitable[None]], *arguments: object, server: Server | Deployment | None = None) -> None:
         """Runs one scenario; a failure is shown with the server's last words."""
 
         secs_left = EVERYTHING_WITHIN_SECS - (time.monotonic() - self.started)
@@ -43,7 +45,7 @@ class Runner:
 
         try:
             asyncio.run(bounded())
-        except scenarios.Skip as skip:
+        except Skip as skip:
             self.ignore(test.__name__, str(skip))
         except Exception:
             log = "" if server is None else f"\nserver:\n{server.log()}"
@@ -80,37 +82,58 @@ class Runner:
 
 
 def main() -> int:
-    """Runs everything: what needs no server, the protocol against a simulation, a real splat against real scoring."""
-    binary = os.environ["SN17_BIN"]
+    """Runs everything that the environment has a server for."""
     given = os.environ.get("SN17_FIXTURES")
     fixtures = Path(given) if given else None
-    everything = [scenarios.OFFLINE, scenarios.SIMULATED, scenarios.SCORED]
-    print(f"\nrunning {sum(map(len, everything))} tests", flush=True)
+    outputs = os.environ.get("SN17_AWS_OUTPUTS")
     runner = Runner()
-    for test in scenarios.OFFLINE:
-        runner.run(test, fixtures)
-    run_with_server(runner, scenarios.SIMULATED, binary, fixtures, simulate=True)
-    if fixtures is None:
-        for test in scenarios.SCORED:
-            runner.ignore(test.__name__, "SN17_FIXTURES is not set")
+    if outputs is None:
+        run_embedded(runner, os.environ["SN17_BIN"], fixtures)
     else:
-        run_with_server(runner, scenarios.SCORED, binary, fixtures, simulate=False)
+        run_deployed(runner, Path(outputs), os.environ["SN17_SCRIPTED_WORKER"], fixtures)
     return runner.finish()
 
 
-def run_with_server(runner: Runner, tests: list, binary: str, fixtures: Path | None, simulate: bool) -> None:
-    """Runs scenarios that share a server."""
+def run_embedded(runner: Runner, binary: str, fixtures: Path | None) -> None:
+    """What needs no server, the protocol against a simulation, a real splat against real scoring."""
+    everything = [scenarios.OFFLINE, scenarios.SIMULATED, scenarios.SCORED]
+    print(f"\nrunning {sum(map(len, everything))} tests", flush=True)
+    for test in scenarios.OFFLINE:
+        runner.run(test, fixtures)
     with tempfile.TemporaryDirectory(prefix="sn17-python-") as folder:
-        try:
-            with Network(binary, Path(folder), fixtures, simulate) as network:
-                for test in tests:
-                    runner.run(test, network, server=network.server)
-        except CannotScore as reason:
+        server = process(binary, Path(folder), simulate=True)
+        run_with_server(runner, scenarios.SIMULATED, server, Path(folder), fixtures)
+    if fixtures is None:
+        for test in scenarios.SCORED:
+            runner.ignore(test.__name__, "SN17_FIXTURES is not set")
+        return
+    with tempfile.TemporaryDirectory(prefix="sn17-python-") as folder:
+        server = process(binary, Path(folder), simulate=False)
+        run_with_server(runner, scenarios.SCORED, server, Path(folder), fixtures)
+
+
+def run_deployed(runner: Runner, outputs: Path, worker: str, fixtures: Path | None) -> None:
+    """The protocol against deployed functions, with scripted verdicts."""
+    print(f"\nrunning {len(scenarios.SIMULATED)} tests", flush=True)
+    with tempfile.TemporaryDirectory(prefix="sn17-python-") as folder:
+        server = Deployment(outputs, worker, Path(folder), addresses())
+        run_with_server(runner, scenarios.SIMULATED, server, Path(folder), fixtures)
+
+
+def run_with_server(
+    runner: Runner, tests: list, server: Server | Deployment, folder: Path, fixtures: Path | None
+) -> None:
+    """Runs scenarios that share a server."""
+    try:
+        with Network(server, folder, fixtures) as network:
             for test in tests:
-                runner.ignore(test.__name__, str(reason))
-        except Exception:
-            for test in tests:
-                runner.fail(test.__name__, traceback.format_exc())
+                runner.run(test, network, server=server)
+    except CannotScore as reason:
+        for test in tests:
+            runner.ignore(test.__name__, str(reason))
+    except Exception:
+        for test in tests:
+            runner.fail(test.__name__, traceback.format_exc())
 
 
 if __name__ == "__main__":

@@ -14,11 +14,9 @@ import miner
 from miner import VALIDATOR_UID, Miner
 from network import Network
 from protocol import MINER_LICENSE_CONSENT_DECLARATION, ImageTask, PullTask, SubmitResults, TextTask
+from server import Skip
 
-# The original's rules, which the server's policy leaves as they are.
-COOLDOWN_SECS = 300
-PENALTY_SECS = 600
-THROTTLE_SECS = 30
+# The original's rules, which every server's policy leaves as they are.
 THRESHOLD = 0.6
 UNREGISTERED_SECS = 3600
 FIRST_RATING = 1500.0
@@ -28,10 +26,6 @@ TASK_ENDS_WITHIN_SECS = 20
 SPLAT = b"a splat, as far as a simulation cares"
 ROBOCOP_PROMPT = "robocop with hammer in one hand"
 ROBOCOP_FILE = f"{ROBOCOP_PROMPT}.spz"
-
-
-class Skip(Exception):
-    """The test cannot be tried here; says why."""
 
 
 async def protocol_is_that_of_the_notebook(fixtures: Path | None) -> None:
@@ -59,7 +53,7 @@ async def pull_gives_a_task(network: Network) -> None:
     assert_success(pull)
     assert isinstance(pull.task, TextTask) and pull.task.id
     assert pull.task.prompt == "a brass telescope on a tripod, très détaillé 🔭"
-    assert (pull.validation_threshold, pull.throttle_period) == (THRESHOLD, THROTTLE_SECS)
+    assert (pull.validation_threshold, pull.throttle_period) == (THRESHOLD, network.rules["throttle_secs"])
     assert (pull.cooldown_until, pull.cooldown_violations) == (0, 0)
 
 
@@ -99,7 +93,7 @@ async def submission_is_answered_with_its_score(network: Network) -> None:
     assert feedback.generations_within_the_window == 1
     assert feedback.current_duel_rating == FIRST_RATING
     assert feedback.current_miner_reward == FIRST_RATING
-    assert_cooldown(answer, assigned, COOLDOWN_SECS)
+    assert_cooldown(answer, assigned, network.rules["cooldown_secs"])
     assert answer.task_id == pull.task.id
 
 
@@ -126,7 +120,7 @@ async def loop_that_fails_to_generate_passes(network: Network) -> None:
     assert answer.feedback.validation_failed is False
     assert answer.feedback.task_fidelity_score == 0.0
     assert answer.feedback.generations_within_the_window == 0
-    assert_cooldown(answer, (started, time.time()), COOLDOWN_SECS)
+    assert_cooldown(answer, (started, time.time()), network.rules["cooldown_secs"])
 
 
 async def low_score_is_refused_with_a_penalty(network: Network) -> None:
@@ -137,7 +131,7 @@ async def low_score_is_refused_with_a_penalty(network: Network) -> None:
     assert answer.feedback.validation_failed is True
     assert isclose(answer.feedback.task_fidelity_score, 0.41, abs_tol=1e-6)
     assert answer.feedback.generations_within_the_window == 0
-    assert_cooldown(answer, assigned, COOLDOWN_SECS + PENALTY_SECS)
+    assert_cooldown(answer, assigned, network.rules["cooldown_secs"] + network.rules["penalty_secs"])
 
 
 async def failure_of_ours_costs_no_penalty(network: Network) -> None:
@@ -147,7 +141,7 @@ async def failure_of_ours_costs_no_penalty(network: Network) -> None:
     _, answer, assigned = await pull_and_submit(one)
     assert_success(answer, "Not scored")
     assert answer.feedback.validation_failed is False
-    assert_cooldown(answer, assigned, COOLDOWN_SECS)
+    assert_cooldown(answer, assigned, network.rules["cooldown_secs"])
 
 
 async def resubmission_gets_the_same_feedback(network: Network) -> None:
@@ -185,7 +179,7 @@ async def wrong_consent_signature_is_refused(network: Network) -> None:
     assert_success(answer, "Rejected: the signature does not cover")
     assert answer.feedback.validation_failed is True
     assert answer.feedback.task_fidelity_score == 0.0
-    assert_cooldown(answer, assigned, COOLDOWN_SECS + PENALTY_SECS)
+    assert_cooldown(answer, assigned, network.rules["cooldown_secs"] + network.rules["penalty_secs"])
 
 
 async def old_miner_that_sends_the_whole_task_is_understood(network: Network) -> None:
@@ -323,7 +317,7 @@ async def robocop_is_scored_within_the_timeout(network: Network) -> None:
     assert answer.feedback.validation_failed is False
     assert THRESHOLD <= answer.feedback.task_fidelity_score <= 1.0, answer.feedback
     assert answer.feedback.generations_within_the_window == 1
-    assert_cooldown(answer, (started, time.time()), COOLDOWN_SECS)
+    assert_cooldown(answer, (started, time.time()), network.rules["cooldown_secs"])
     await until_ended(network, key, task)
     assert server.result(key, task) == splat
 
@@ -335,7 +329,7 @@ async def splat_that_breaks_off_is_refused(network: Network) -> None:
     assert_success(answer, "Rejected: ")
     assert answer.feedback.validation_failed is True
     assert answer.feedback.task_fidelity_score == 0.0
-    assert_cooldown(answer, assigned, COOLDOWN_SECS + PENALTY_SECS)
+    assert_cooldown(answer, assigned, network.rules["cooldown_secs"] + network.rules["penalty_secs"])
 
 
 OFFLINE = [protocol_is_that_of_the_notebook]

@@ -30,7 +30,67 @@ class CannotScore(Exception):
     """This machine has no library to score with."""
 
 
-class Server:
+class Skip(Exception):
+    """A scenario cannot be tried here; says why."""
+
+
+def last_lines(log: Path) -> str:
+    """The end of a log, for messages."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:])
+
+
+class Client:
+    """What a client does, against whatever serves at `url`."""
+
+    url: str
+
+    @property
+    def host(self) -> str:
+        return urllib.parse.urlsplit(self.url).hostname
+
+    @property
+    def port(self) -> int:
+        return urllib.parse.urlsplit(self.url).port
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: dict | None = None,
+        within_secs: float = ANSWER_WITHIN_SECS,
+    ) -> bytes:
+        request = urllib.request.Request(self.url + path, data=body, headers=headers or {}, method=method)
+        with urllib.request.urlopen(request, timeout=within_secs) as response:
+            return response.read()
+
+    def ask_in_words(self, key: str, prompt: str) -> str:
+        """Adds a text task; gives its id."""
+        headers = {"content-type": "application/json", "x-api-key": key}
+        body = json.dumps({"prompt": prompt}).encode()
+        return json.loads(self._request("POST", "/add_task", body, headers))["id"]
+
+    def ask_by_picture(self, key: str, png: bytes) -> str:
+        """Adds an image task; gives its id."""
+        mark = "sn17-python-miners"
+        head = (
+            f'--{mark}\r\nContent-Disposition: form-data; name="image"; filename="prompt.png"\r\n'
+            "Content-Type: image/png\r\n\r\n"
+        )
+        body = head.encode() + png + f"\r\n--{mark}--\r\n".encode()
+        headers = {"content-type": f"multipart/form-data; boundary={mark}", "x-api-key": key}
+        return json.loads(self._request("POST", "/add_task", body, headers))["id"]
+
+    def status(self, key: str, task: str) -> str:
+        """What `get_status` says of a task."""
+        return json.loads(self._request("GET", f"/get_status?id={task}", headers={"x-api-key": key}))["status"]
+
+    def result(self, key: str, task: str) -> bytes:
+        """The best result of a task, as a client downloads it."""
+        return self._request("GET", f"/get_result?id={task}", headers={"x-api-key": key})
+
+
+class Server(Client):
     """A running server over a data folder of its own; a context manager that ends it for certain."""
 
     def __init__(self, binary: str, folder: Path, validator: str, miners: list[str], policy: dict, simulate: bool):
@@ -38,6 +98,7 @@ class Server:
         self.data = folder / "data"
         self.log_file = folder / "serve.log"
         self.validator = validator
+        self.policy = policy
         self.data.mkdir(parents=True)
         neurons = [{"uid": uid, "hotkey": hotkey} for uid, hotkey in enumerate(miners, start=1)]
         (self.data / "metagraph.json").write_text(json.dumps({"neurons": neurons}))
@@ -85,8 +146,6 @@ class Server:
                 raise ServerDown(f"the server ended with {self.process.returncode}\n{self.log()}")
             with contextlib.suppress(OSError, ValueError):
                 self.url = json.loads(running.read_text())["url"]
-                address = urllib.parse.urlsplit(self.url)
-                self.host, self.port = address.hostname, address.port
                 self._request("GET", "/healthz")
                 return
             time.sleep(0.05)
@@ -94,13 +153,7 @@ class Server:
 
     def log(self) -> str:
         """The last lines that the server has written."""
-        lines = self.log_file.read_text(errors="replace").splitlines()
-        return "\n".join(lines[-LOG_LINES_SHOWN:])
-
-    def _request(self, method: str, path: str, body: bytes | None = None, headers: dict | None = None) -> bytes:
-        request = urllib.request.Request(self.url + path, data=body, headers=headers or {}, method=method)
-        with urllib.request.urlopen(request, timeout=ANSWER_WITHIN_SECS) as response:
-            return response.read()
+        return last_lines(self.log_file)
 
     # --- the simulation's control routes ---
 
@@ -126,35 +179,10 @@ class Server:
             "POST", f"/simulate/{route}", json.dumps(body).encode(), {"content-type": "application/json"}
         )
 
-    # --- a client ---
+    # --- an operator ---
 
     def api_key(self) -> str:
         """A new API key, made as an operator makes one."""
         command = [self.binary, "keys", "add", "--owner", "python miners", "--data", str(self.data)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_WITHIN_SECS, check=True)
         return done.stdout.strip()
-
-    def ask_in_words(self, key: str, prompt: str) -> str:
-        """Adds a text task; gives its id."""
-        headers = {"content-type": "application/json", "x-api-key": key}
-        body = json.dumps({"prompt": prompt}).encode()
-        return json.loads(self._request("POST", "/add_task", body, headers))["id"]
-
-    def ask_by_picture(self, key: str, png: bytes) -> str:
-        """Adds an image task; gives its id."""
-        mark = "sn17-python-miners"
-        head = (
-            f'--{mark}\r\nContent-Disposition: form-data; name="image"; filename="prompt.png"\r\n'
-            "Content-Type: image/png\r\n\r\n"
-        )
-        body = head.encode() + png + f"\r\n--{mark}--\r\n".encode()
-        headers = {"content-type": f"multipart/form-data; boundary={mark}", "x-api-key": key}
-        return json.loads(self._request("POST", "/add_task", body, headers))["id"]
-
-    def status(self, key: str, task: str) -> str:
-        """What `get_status` says of a task."""
-        return json.loads(self._request("GET", f"/get_status?id={task}", headers={"x-api-key": key}))["status"]
-
-    def result(self, key: str, task: str) -> bytes:
-        """The best result of a task, as a client downloads it."""
-        return self._request("GET", f"/get_result?id={task}", headers={"x-api-key": key})

@@ -1,0 +1,94 @@
+//! What operators do over HTTP, with the admin key.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::host::{Host, on_every_host};
+use crate::server::Server;
+
+on_every_host!(
+    keys_are_added_listed_and_revoked,
+    only_the_admin_key_opens_the_operators_routes,
+    a_submission_that_could_not_be_scored_is_a_dead_letter_until_it_is_redriven,
+);
+
+/// Whatever one instance of a host remembers, another learns within this.
+const KNOWN_WITHIN: Duration = Duration::from_secs(90);
+/// A task that nobody has.
+const NO_TASK: &str = "123e4567-e89b-12d3-a456-426614174001";
+
+async fn until(server: &Server, status: u16) {
+    let seen = async {
+        while server.get(&format!("/get_status?id={NO_TASK}")).await.status != status {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    tokio::time::timeout(KNOWN_WITHIN, seen).await.unwrap_or_else(|_| panic!("never answered {status}"));
+}
+
+async fn keys_are_added_listed_and_revoked(host: Host) {
+    let mut server = host.mining(0).await;
+    let owner = format!("a studio, {}", server.now_ms());
+    let wanted = json!({ "owner": owner, "hourly": 7 });
+    let made = server.operate(Method::POST, "/admin/keys", &wanted).await.json();
+    let (key, prefix) = (made["key"].as_str().unwrap(), made["prefix"].as_str().unwrap());
+    key.clone_into(&mut server.api_key);
+    until(&server, 200).await;
+
+    let list = server.operate(Method::GET, "/admin/keys", &Value::Null).await;
+    assert!(!list.text().contains(key), "keys are never shown again");
+    let rows = list.json();
+    let row = rows.as_array().unwrap().iter().find(|row| row["owner"] == owner).unwrap();
+    assert_eq!((&row["prefix"], &row["hourly"]), (&json!(prefix), &json!(7)));
+
+    let path = format!("/admin/keys/{prefix}");
+    assert_eq!(server.operate(Method::DELETE, &path, &Value::Null).await.json(), json!({ "revoked": 1 }));
+    until(&server, 401).await;
+    assert_eq!(server.operate(Method::DELETE, &path, &Value::Null).await.status, 404);
+}
+
+async fn only_the_admin_key_opens_the_operators_routes(host: Host) {
+    let mut server = host.mining(0).await;
+    let known = server.operate(Method::GET, "/admin/metagraph", &Value::Null).await;
+    assert_eq!(known.status, 200, "{}", known.text());
+    server.admin_key = "x".repeat(server.admin_key.len());
+    for (method, path) in [
+        (Method::GET, "/admin/keys"),
+        (Method::POST, "/admin/keys"),
+        (Method::PUT, "/admin/metagraph"),
+        (Method::GET, "/admin/dead-letters"),
+        (Method::POST, "/admin/dead-letters/redrive"),
+    ] {
+        let answer = server.operate(method, path, &json!({})).await;
+        assert_eq!(answer.status, 401, "{path}: {}", answer.text());
+    }
+}
+
+async fn a_submission_that_could_not_be_scored_is_a_dead_letter_until_it_is_redriven(host: Host) {
+    let server = host.mining(1).await;
+    let miner = server.miner(1);
+    for _ in 0..server.policy.submissions.attempts_max {
+        server.script(&miner, json!({ "fail": true })).await;
+    }
+    let task = miner.task(&server).await;
+    let answer = miner.submit(&server, &task, b"a splat").await;
+    assert_eq!(answer.message(), "Not scored: a failure of ours, without penalty");
+    let letter = json!({ "task": task.id, "hotkey": miner.address() });
+    let listed = async || {
+        let letters = server.operate(Method::GET, "/admin/dead-letters", &Value::Null).await.json();
+        letters.as_array().unwrap().contains(&letter)
+    };
+    let there = async {
+        while !listed().await {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    tokio::time::timeout(KNOWN_WITHIN, there).await.expect("it becomes a dead letter");
+    let redriven = server.operate(Method::POST, "/admin/dead-letters/redrive", &Value::Null).await.json();
+    assert!(redriven["redriven"].as_u64().unwrap() >= 1, "{redriven}");
+    assert!(!listed().await, "it is with the others again");
+    let again = miner.submit(&server, &task, b"a splat").await;
+    assert_eq!(again.message(), answer.message(), "what is settled stays as it is");
+}
