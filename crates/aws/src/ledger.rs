@@ -23,6 +23,7 @@ mod watch;
 
 use std::fmt;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -37,7 +38,7 @@ use sn17_core::state::{Key, KeyHash};
 use crate::schema::SHARDS_MAX;
 use commit::Outcome;
 use hints::HintCache;
-use pages::{OpenReader, SPREAD_MAX};
+use pages::{OpenReader, SPREAD_MAX, SPREAD_MIN};
 use quota::Leases;
 use watch::Waits;
 
@@ -45,6 +46,8 @@ use watch::Waits;
 const PAUSE_MS_MIN: u64 = 10;
 /// Longest upper bound of that pause, in milliseconds.
 const PAUSE_MS_MAX: u64 = 320;
+/// For so long after a lost race for a task, decisions of this process spread out from the first, in milliseconds.
+const RUSH_MS: u64 = 1000;
 
 /// What can be set about the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +81,8 @@ pub struct DynamoLedger {
     hints: Mutex<HintCache>,
     leases: Mutex<Leases>,
     waits: Mutex<Waits>,
+    /// When a race for a task was last lost, milliseconds since the Unix epoch.
+    lost_at_ms: AtomicU64,
 }
 
 impl fmt::Debug for DynamoLedger {
@@ -103,6 +108,7 @@ impl DynamoLedger {
             sleep,
             leases: Mutex::default(),
             waits: Mutex::default(),
+            lost_at_ms: AtomicU64::new(0),
         }
     }
 
@@ -114,6 +120,14 @@ impl DynamoLedger {
     fn random_below(&self, bound: u64) -> u64 {
         let random = (self.host.random)() % u128::from(bound.max(1));
         u64::try_from(random).expect("below a number of 64 bits")
+    }
+
+    /// How many leading open tasks to leave out after so many lost races for tasks: none, or any number below 8, 16
+    /// and then 32.
+    fn spread(&self, races_lost: u32) -> usize {
+        let Some(doublings) = races_lost.checked_sub(1) else { return 0 };
+        let bound = (SPREAD_MIN << doublings.min(8)).min(SPREAD_MAX);
+        usize::try_from(self.random_below(bound)).unwrap_or_default()
     }
 
     async fn pause_ms(&self, ms: u64) {
@@ -164,21 +178,21 @@ impl Ledger for DynamoLedger {
     ) -> PortResult<()> {
         let mut reader = OpenReader::default();
         let mut lost = Vec::new();
+        // A task that is missed in a rush is somebody else's; whoever races for the oldest would meet there again.
+        let is_rush = self.now().0.abs_diff(self.lost_at_ms.load(Ordering::Relaxed)) < RUSH_MS;
+        let mut races_lost = u32::from(is_rush);
         for attempt in 0..self.options.conflict_tries {
             if attempt > 0 {
                 self.pause_before(attempt).await;
             }
+            reader.skip_leading(self.spread(races_lost));
             match self.attempt(id, attempt, now, &load, &mut decide, &mut reader).await? {
                 Outcome::Done => return Ok(()),
                 Outcome::Lost(keys) => lost = keys,
             }
             if lost.iter().any(|key| matches!(key, Key::Task(_))) {
-                // Whoever raced for the oldest tasks would meet again at the next oldest: spread out.
-                let spread = (SPREAD_MAX >> 2) << attempt.min(2);
-                let skip = usize::try_from(self.random_below(spread)).unwrap_or_default();
-                reader.skip_leading(skip);
-            } else {
-                reader.skip_leading(0);
+                races_lost += 1;
+                self.lost_at_ms.store(self.now().0, Ordering::Relaxed);
             }
         }
         tracing::warn!(tries = self.options.conflict_tries, ?lost, "a decision lost every race");

@@ -33,26 +33,29 @@
 //! stands in the shards that go must have ended.
 //!
 //! # Access patterns
-//! Calls and units of operations on items of usual size, without conflicts. WRU: write request units, table and
-//! indexes together; RRU: read request units. "Usual" is an item up to 1 KB; [`units`] computes other sizes.
+//! Calls and units of each operation with items of usual size, without conflicts; tests count most of them against
+//! an engine. WRU: write request units, table + indexes; RRU: read request units. [`units`] computes other sizes.
 //!
 //! | operation | calls | WRU | RRU |
 //! | --- | --- | --- | --- |
-//! | read an item | `GetItem` | 0 | 1 |
+//! | read one item · `n` items | `GetItem` · `BatchGetItem` | 0 | 1 · `n` |
 //! | claim a nonce | `PutItem` | 1 | 0 |
 //! | count a task against a quota | `UpdateItem`, or none within a leased block | 1 | 0 |
-//! | accept a task | `GetItem`, `PutItem` | 1 + 2 index entries | 0.5..1 |
-//! | pull, too early or again | `GetItem` (`PutItem` once a second) | 0..1 | 1 |
+//! | accept a task | `GetItem`, `PutItem` | 1 + 2 | 1 |
+//! | pull, too early or again | `GetItem` (`PutItem` at most once a second) | 0 (1) | 1 |
 //! | pull, nothing waits | `GetItem`, `PutItem` | 1 | 1 |
-//! | pull, a client's task | `GetItem`, up to 4 `Query`, `BatchGetItem`, `TransactWriteItems` | 4..5 | 2..11 |
-//! | submit | `BatchGetItem`, `TransactWriteItems` | 4 + 1 index entry | 3 |
-//! | settle | `BatchGetItem`, `TransactWriteItems` | 6 + 1..4 index entries | 3 |
+//! | pull, a client's task | `GetItem`, 1 to 4 `Query`, `BatchGetItem`, `TransactWriteItems` | 4, + 1 when the last place goes, + 2 when only a strong miner's is left | 2.5 to 11 |
+//! | submit | `BatchGetItem`, `TransactWriteItems` | 4 + 1 | 2 |
+//! | settle, a client's task | `BatchGetItem`, `GetItem`, `TransactWriteItems` | 8 + 3 | 4 |
+//! | settle, a synthetic task | `BatchGetItem`, `TransactWriteItems` | 6 + 1 | 3 |
 //! | wait for a verdict | `GetItem` at 0.8 of the median wait, then ever seldomer | 0 | 0.5 each |
-//! | status | `GetItem` | 0 | 1 |
-//! | refresh the hints | `GetItem`, `PutItem` twice, 2 `Query` a shard | 2 | 0.5 + 1 a shard |
-//! | count the open tasks | 2 `Query` a shard, one page of at most 1 MB each | 0 | 0.5 for 4 KB of entries |
-//! | what is due | 1 `Query` a shard | 0 | 0.5 a shard |
-//! | list API keys | `Query`, `BatchGetItem` | 0 | 0.5 + 1 a key |
+//! | status, result | `GetItem` | 0 | 1 |
+//! | refresh the hints, `s` shards | `GetItem`, 2 `PutItem`, 2 `s` `Query` | 2 | 0.5 + `s` |
+//! | count the open tasks | 2 `s` `Query`, one page of at most 1 MB each | 0 | `s`, or 0.5 for every 4 KB of entries |
+//! | what is due | `s` `Query` | 0 | 0.5 `s` |
+//! | list the API keys | `Query`, `BatchGetItem` | 0 | 0.5 + 1 a key |
+//!
+//! A condition that fails costs as much as the write would have.
 //!
 //! # Largest items
 //! With every field at its limit (prompts of 384 characters of 4 bytes, 16 copies, all of them with results); a test

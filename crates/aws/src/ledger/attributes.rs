@@ -38,10 +38,8 @@ pub(super) fn key_of(place: &Place) -> Attributes {
 
 /// An attribute as text, whether it is text or a number.
 pub(super) fn field<'a>(attributes: &'a Attributes, name: &str) -> Option<&'a str> {
-    match attributes.get(name)? {
-        AttributeValue::S(text) | AttributeValue::N(text) => Some(text),
-        _ => None,
-    }
+    let value = attributes.get(name)?;
+    value.as_s().or_else(|_| value.as_n()).ok().map(String::as_str)
 }
 
 /// An attribute as a number.

@@ -112,10 +112,9 @@ impl DynamoLedger {
                 came,
             };
             let mut hints = self.hint_cache();
-            for change in [old.map(|place| change(place, false)), new.map(|place| change(place, true))] {
-                if let Some(change) = change {
-                    hints.note(now, change);
-                }
+            let (went, came) = (old.map(|place| change(place, false)), new.map(|place| change(place, true)));
+            for change in went.into_iter().chain(came) {
+                hints.note(now, change);
             }
         }
     }

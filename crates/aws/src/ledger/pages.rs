@@ -25,7 +25,9 @@ pub const QUERY_ENTRIES: usize = 24;
 pub const SLACK_MS: u64 = 1000;
 /// Shards that are looked at together when there are hints about them.
 const BATCH: usize = 2;
-/// After several lost races the leading entries of a page are skipped up to this number.
+/// After a lost race for a task fewer than this many leading entries of a page are skipped, at random.
+pub const SPREAD_MIN: u64 = 8;
+/// That number doubles with each further one, up to this.
 pub const SPREAD_MAX: u64 = 32;
 
 /// A query of a shard.
@@ -55,6 +57,8 @@ enum Read {
 struct Shard {
     /// When its oldest task was accepted at the earliest.
     oldest: UnixMs,
+    /// How many tasks wait there by the hints; 0 when nobody knows.
+    depth: u64,
     read: Read,
     entries: Vec<OpenPosition>,
 }
@@ -106,11 +110,11 @@ impl OpenReader {
         }
         let since = after.map_or(UnixMs(0), |after| after.created);
         let waiting = (0..shards).filter_map(|shard| {
-            let oldest = match hints {
-                Some(hints) => hints.oldest(queue, shard)?.max(since),
-                None => since,
+            let (oldest, depth) = match hints.map(|hints| hints.shards(queue).get(usize::from(shard))) {
+                Some(hint) => (hint?.oldest?.max(since), hint?.depth),
+                None => (since, 0),
             };
-            Some((shard, Shard { oldest, read: Read::Nothing, entries: Vec::new() }))
+            Some((shard, Shard { oldest, depth, read: Read::Nothing, entries: Vec::new() }))
         });
         *known = Some(Queue { after, shards: waiting.collect() });
     }
@@ -121,7 +125,8 @@ impl OpenReader {
     }
 
     /// The queries to make now so that `wanted` entries behind `after` are known, at most `allowance`. None when
-    /// there are enough, or nothing is left to look at. `random` draws among shards of the same age.
+    /// there are enough, or nothing is left to look at. `random` draws among shards of the same age. A shard that
+    /// is deep enough by the hints is looked at alone: the fewer are merged, the fewer miners meet at one head.
     pub fn next_queries(
         &mut self,
         queue: OpenQueue,
@@ -133,12 +138,14 @@ impl OpenReader {
     ) -> Vec<OpenQuery> {
         let batch = if has_hints { BATCH } else { QUERIES_MAX };
         let most = allowance.min(self.queries_left).min(batch);
-        if most == 0 || self.entries(queue, after).len() >= wanted {
+        let missing = wanted.saturating_sub(self.entries(queue, after).len());
+        if most == 0 || missing == 0 {
             return Vec::new();
         }
+        let mut missing = u64::try_from(missing).unwrap_or(u64::MAX);
         let Some(known) = &self.queues[index(queue)] else { return Vec::new() };
         // The instant from which each shard may hold something that has not been seen.
-        let mut open: Vec<(UnixMs, OpenQuery)> = known
+        let mut open: Vec<(UnixMs, OpenQuery, u64)> = known
             .shards
             .iter()
             .filter_map(|(shard, state)| {
@@ -147,17 +154,19 @@ impl OpenReader {
                     Read::UpTo(end) => (end.created, Some(end)),
                     Read::All => return None,
                 };
-                Some((since, OpenQuery { queue, shard: *shard, after }))
+                Some((since, OpenQuery { queue, shard: *shard, after }, state.depth))
             })
             .collect();
         let mut queries = Vec::with_capacity(most);
-        while queries.len() < most {
-            let Some(oldest) = open.iter().map(|(since, _)| *since).min() else { break };
+        while queries.len() < most && missing > 0 {
+            let Some(oldest) = open.iter().map(|(since, ..)| *since).min() else { break };
             let close: Vec<usize> =
                 (0..open.len()).filter(|&place| open[place].0.ms_since(oldest) < SLACK_MS).collect();
             let drawn = random(u64::try_from(close.len()).unwrap_or(u64::MAX));
             let place = usize::try_from(drawn).ok().and_then(|drawn| close.get(drawn)).copied().unwrap_or(0);
-            queries.push(open.swap_remove(place).1);
+            let (_, query, depth) = open.swap_remove(place);
+            missing = missing.saturating_sub(depth);
+            queries.push(query);
         }
         self.queries_left -= queries.len();
         queries
@@ -270,6 +279,20 @@ mod tests {
             first_shards.extend(shards(&found));
         }
         assert_eq!(first_shards, [0, 1, 2, 3, 4, 0, 1, 2, 3, 4], "those within a second");
+    }
+
+    #[test]
+    fn a_deep_shard_is_read_alone() {
+        let mut hints = QueueHints::new(4);
+        for (shard, depth) in [(0, 5), (1, 4), (2, 8), (3, 0)] {
+            hints.note_open(QUEUE, shard, UnixMs(10_000 * u64::from(shard)));
+            hints.note_count(QUEUE, shard, depth, None);
+        }
+        for (wanted, expected) in [(5, &[0][..]), (8, &[0, 1])] {
+            let mut reader = OpenReader::default();
+            reader.begin(QUEUE, None, 4, Some(&hints));
+            assert_eq!(shards(&queries(&mut reader, wanted, true)), expected);
+        }
     }
 
     #[test]

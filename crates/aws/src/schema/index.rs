@@ -22,7 +22,7 @@ pub struct Entry {
 
 /// The shard of a task and of its submissions, below `shards`.
 ///
-/// The id's own bits begin with the time, so they are mixed by the finaliser of SplitMix64 (Steele, Lea and Flood
+/// The id's own bits begin with the time, so they are mixed by the finaliser of `SplitMix64` (Steele, Lea and Flood
 /// 2014). This never changes: it says where existing items stand.
 pub fn shard_of(task: TaskId, shards: u16) -> u16 {
     let [high, low] = [task.0 >> 64, task.0 & u128::from(u64::MAX)]
