@@ -2,7 +2,7 @@
 //! the miners.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
@@ -79,6 +79,9 @@ pub(crate) struct Turn {
     pub(crate) deployment: &'static Deployment,
     /// The number before the first of its miners.
     before: u16,
+    /// Tasks of its clients that are not known to have ended, and when the last one was added.
+    open_tasks: AtomicI32,
+    last_added: Mutex<Instant>,
     _guard: Guard,
 }
 
@@ -132,7 +135,8 @@ impl Deployment {
         tokio::time::sleep_until(quiet_from).await;
         let before = self.unused.fetch_add(miners, Ordering::SeqCst);
         assert!(before + miners <= MINERS, "the tests need more miners than {MINERS}");
-        Turn { deployment: self, before, _guard: guard }
+        let (open_tasks, last_added) = (AtomicI32::new(0), Mutex::new(Instant::now()));
+        Turn { deployment: self, before, open_tasks, last_added, _guard: guard }
     }
 
     /// A miner that is not registered.
@@ -191,14 +195,27 @@ impl Turn {
     pub(crate) fn miner(&self, number: u16) -> Miner {
         Miner::of(self.deployment.seed, self.before + number)
     }
+
+    /// Notes that a client has added a task.
+    pub(crate) fn task_added(&self) {
+        self.open_tasks.fetch_add(1, Ordering::SeqCst);
+        *self.last_added.lock().unwrap() = Instant::now();
+    }
+
+    /// Notes that one has ended.
+    pub(crate) fn task_ended(&self) {
+        self.open_tasks.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Drop for Turn {
+    /// What nobody took would still be given to the miners of the next test.
     fn drop(&mut self) {
-        if let Guard::Alone(_) = self._guard {
+        if self.open_tasks.load(Ordering::SeqCst) > 0 {
             let is_given_away =
                 Duration::from_secs(self.deployment.outputs.worker.policy.tasks.assignable_secs + 1);
-            *self.deployment.quiet_from.lock().unwrap() = Instant::now() + is_given_away;
+            let quiet_from = *self.last_added.lock().unwrap() + is_given_away;
+            *self.deployment.quiet_from.lock().unwrap() = quiet_from;
         }
     }
 }

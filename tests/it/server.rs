@@ -325,16 +325,19 @@ impl Server {
     pub(crate) async fn add_task(&self, prompt: &str) -> String {
         let answer = Answer::read(self.add_task_request(prompt).send().await.unwrap()).await.unwrap();
         assert_eq!(answer.status, 200, "{}", answer.text());
-        self.miners_know_of_tasks().await;
+        self.miners_know_of_a_task().await;
         answer.json()["id"].as_str().unwrap().to_owned()
     }
 
     /// Waits until a new task is given away: instances of functions remember for half a second where tasks wait, and
     /// that what they remember is half a second old.
-    pub(crate) async fn miners_know_of_tasks(&self) {
+    pub(crate) async fn miners_know_of_a_task(&self) {
         match &self.backing {
             Backing::Process(_) => {}
-            Backing::Deployment(_) => tokio::time::sleep(Duration::from_secs(2)).await,
+            Backing::Deployment(turn) => {
+                turn.task_added();
+                tokio::time::sleep(Duration::from_secs(2)).await;
+            }
         }
     }
 
@@ -355,6 +358,9 @@ impl Server {
         loop {
             let status = self.status(task).await;
             if status["status"] != "NoResult" {
+                if let Backing::Deployment(turn) = &self.backing {
+                    turn.task_ended();
+                }
                 return status;
             }
             assert!(started.elapsed() < ENDS_WITHIN, "task {task} does not end");

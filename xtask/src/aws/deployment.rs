@@ -29,7 +29,7 @@ const EDGE_URL: &str = "https://edge.sn17.example";
 const BUILD_LIMIT: Duration = Duration::from_secs(3600);
 /// Times of the game that a test can wait for, and everybody strong, so that who gets a task does not depend on rank.
 /// What a queue's properties repeat (visibility, attempts) keeps its default.
-const POLICY: &str = r#"{"miners":{"cooldown_secs":20,"throttle_secs":10,"penalty_secs":40,"strong_miners":256},"tasks":{"copies":2,"assignable_secs":15,"first_result_secs":1,"deadline_secs":20},"submissions":{"resend_secs":40}}"#;
+const POLICY: &str = r#"{"miners":{"cooldown_secs":20,"throttle_secs":10,"penalty_secs":40,"strong_miners":256},"tasks":{"copies":2,"assignable_secs":15,"first_result_secs":1,"deadline_secs":20},"submissions":{"resend_secs":30}}"#;
 
 /// What was deployed and where it is: target/aws/outputs.json.
 #[derive(Debug, Serialize, Deserialize)]
