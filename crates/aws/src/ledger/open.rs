@@ -30,6 +30,7 @@ impl DynamoLedger {
         reader.begin(page.queue, page.after, self.options.shards, hints.as_deref());
         let mut allowance = reader.allowance(pages_left);
         let mut skip = reader.take_skip(page.queue);
+        let mut skipped = false;
         let mut positions = Vec::with_capacity(page.limit);
         let mut after = page.after;
         while positions.len() < page.limit {
@@ -49,7 +50,9 @@ impl DynamoLedger {
                 }
             }
             let mut found = reader.entries(page.queue, after);
-            found.drain(..std::mem::take(&mut skip).min(found.len().saturating_sub(1)));
+            let leading = std::mem::take(&mut skip).min(found.len().saturating_sub(1));
+            skipped |= leading > 0;
+            found.drain(..leading);
             found.truncate(wanted);
             let Some(last) = found.last() else { break };
             after = Some(*last);
@@ -60,9 +63,18 @@ impl DynamoLedger {
                 let stored = view.get(&Key::Task(position.task))?;
                 open_entry(position.task, &stored.item)
             };
-            positions.extend(
-                found.into_iter().filter(|position| stands(position) == Some((page.queue, *position))),
-            );
+            for position in found {
+                let is_leading = skipped && positions.is_empty();
+                if stands(&position) == Some((page.queue, position))
+                    && !(is_leading && is_out_of_reach(view, position, now))
+                {
+                    positions.push(position);
+                }
+            }
+            if skipped && positions.is_empty() && reader.entries(page.queue, after).is_empty() {
+                // Nothing is left behind those that were left out: they are better than nothing.
+                (skipped, after) = (false, page.after);
+            }
         }
         view.insert_page(*page, positions);
         Ok(())
@@ -118,6 +130,16 @@ impl DynamoLedger {
             }
         }
     }
+}
+
+/// Whether the miner that decides can never get a task, because it is on it or it is too late.
+///
+/// A page that begins with such tasks moves the miner's cursor behind them, and must not do so where others before
+/// them have been left out: the miner would never see those.
+fn is_out_of_reach(view: &View, position: OpenPosition, now: UnixMs) -> bool {
+    let Some((_, task)) = view.task(position.task) else { return true };
+    let is_holder = |key: &Key| matches!(key, Key::Session(hotkey) if task.has_holder(hotkey));
+    now > task.assignable_until || view.items().any(|(key, _)| is_holder(key))
 }
 
 fn position_of(entry: &Attributes) -> PortResult<OpenPosition> {

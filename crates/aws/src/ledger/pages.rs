@@ -198,8 +198,7 @@ impl OpenReader {
 
     /// Lets the next first page of each queue begin so many entries later, though never behind the last one.
     ///
-    /// The entries left out are those that others are racing for. A miner whose next tasks are all its own already
-    /// may by this move its cursor past one of them and never see it; whoever won the race has it.
+    /// The entries left out are those that others are racing for.
     pub fn skip_leading(&mut self, entries: usize) {
         self.skip = [entries; 2];
     }

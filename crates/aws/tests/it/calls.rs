@@ -136,8 +136,8 @@ fn ask_for_units(request: &mut HttpRequest) {
 
 /// The units of one table, or of several.
 fn units_in(consumed: &Value) -> f64 {
-    match consumed {
-        Value::Array(tables) => tables.iter().map(units_in).sum(),
-        table => table["CapacityUnits"].as_f64().unwrap_or_default(),
+    if let Some(tables) = consumed.as_array() {
+        return tables.iter().map(units_in).sum();
     }
+    consumed["CapacityUnits"].as_f64().unwrap_or_default()
 }

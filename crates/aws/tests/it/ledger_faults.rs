@@ -342,3 +342,40 @@ async fn take_a_place(ledger: &dyn Ledger, now: sn17_core::UnixMs, number: u8) -
         }
     }
 }
+
+/// A miner that lost a race leaves tasks out, and may not move its cursor past them: it sees them the next time.
+#[tokio::test]
+async fn what_is_left_out_after_a_lost_race_is_seen_again() {
+    let policy = sn17_core::policy::Policy::default();
+    for _ in 0..8 {
+        let world = World::new().await;
+        let (ledger, added) = (&*world.ledger, world.clock.now());
+        let mine = sn17_store::conformance::samples::holder(1, false, added);
+        for number in 0..6 {
+            let holders = if number < 2 { Vec::new() } else { vec![mine.clone()] };
+            let value = sn17_core::state::Task { holders, ..task(added, 4) };
+            add_task(ledger, added, task_id(added, number), value).await;
+        }
+        create(ledger, added, key(1), Item::Session(session(0))).await;
+        world.clock.advance(20);
+        let now = world.clock.now();
+        let conflict = r#","CancellationReasons":[{"Code":"TransactionConflict"},{"Code":"None"}]"#;
+        let refusal = Fault::refusal("TransactionCanceledException", conflict);
+        world.script.next("TransactWriteItems", 3, &refusal);
+        let pull = sn17_core::pull::Pull {
+            hotkey: hotkey(1),
+            synthetic_id: task_id(now, 99),
+            synthetic: sn17_core::state::Prompt::Text("a very large red stone castle".to_owned()),
+            lost: None,
+        };
+        let load = sn17_core::pull::load(hotkey(1));
+        let decide = move |view: &View| sn17_core::pull::decide(view, &pull, now, &policy);
+        let reply = transact(ledger, decision_id(), now, load, decide).await.expect("the fourth try");
+        let sn17_core::pull::PullReply::Task { id, .. } = reply else { panic!("a task waits: {reply:?}") };
+        assert!([task_id(added, 0), task_id(added, 1)].contains(&id), "{id} is not one that it may have");
+        let stored = read(ledger, now, key(1)).await.expect("it was created");
+        let Item::Session(value) = stored.item else { panic!("a session holds a session") };
+        assert_eq!(value.cursor, None, "a task it may have comes first");
+        world.check_script();
+    }
+}
