@@ -54,7 +54,7 @@ impl Host {
     pub(crate) async fn lambda() -> Option<Self> {
         let deployment = deployment::given().await;
         if deployment.is_none() {
-            eprintln!("skipped: {} names no deployment", OUTPUTS);
+            eprintln!("skipped: {OUTPUTS} names no deployment");
         }
         deployment.map(Self::Lambda)
     }

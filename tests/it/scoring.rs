@@ -110,7 +110,7 @@ impl ScorerProcess {
     async fn start(deployment: &'static Deployment) -> Self {
         let paused = deployment.pause_worker().await;
         let mut command = Command::new(binary::scorer());
-        command.envs(deployment.outputs.worker.environment()).stdin(Stdio::null());
+        command.envs(deployment.outputs.worker.environment()).env("RUST_LOG", "error").stdin(Stdio::null());
         Self { child: command.spawn().unwrap(), _paused: paused }
     }
 

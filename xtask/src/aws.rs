@@ -13,6 +13,8 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Subcommand;
 
+use crate::report::Report;
+use crate::rust_tests;
 use crate::workspace::Workspace;
 use background::Background;
 use deployment::Outputs;
@@ -25,6 +27,8 @@ pub(crate) use stage::run as stage;
 pub(crate) enum Action {
     /// Starts the engines and deploys template.yaml to them; writes target/aws/outputs.json.
     Up,
+    /// Runs the stage of the tests that needs a deployment, with one of its own.
+    Test,
     /// Ends the engines, and with them everything that was deployed.
     Down,
     /// Tells whether they run, and where.
@@ -56,6 +60,12 @@ pub(crate) fn run(workspace: &Workspace, action: &Action) -> anyhow::Result<bool
             }
             Err(reason) => anyhow::bail!(reason),
         },
+        Action::Test => {
+            let mut report = Report::default();
+            let programs = rust_tests::build(workspace, &mut report)?;
+            stage(workspace, &programs, &mut report)?;
+            report.close(workspace)
+        }
         Action::Down => {
             let was_running = local.down()?;
             println!("{}", if was_running { "ended" } else { "nothing was running" });
