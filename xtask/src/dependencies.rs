@@ -93,6 +93,7 @@ const RULES: &[Rule] = &[
     Rule { package: "sn17-tests", reach: Reach::Anything, banned: ANYTHING },
     Rule { package: "sn17-bench", reach: Reach::Anything, banned: ANYTHING },
     Rule { package: "sn17-golden", reach: Reach::Anything, banned: ANYTHING },
+    Rule { package: "sn17-scaling", reach: Reach::Anything, banned: ANYTHING },
     Rule { package: "sn17-wasm-vectors", reach: Reach::Anything, banned: ANYTHING },
     // It builds everything else, so it cannot wait for it.
     Rule { package: "xtask", reach: Reach::Only(&[]), banned: ANYTHING },

@@ -1,0 +1,13 @@
+//! What the network's operations cost, measured, and how far its keys carry, simulated; and that the documents say so.
+
+#[path = "../../../crates/aws/tests/it/calls.rs"]
+mod calls;
+mod costs;
+mod documents;
+#[path = "../../../crates/aws/tests/it/dynamo.rs"]
+#[expect(dead_code, reason = "what only the adapters' own tests ask of it")]
+mod dynamo;
+#[path = "../../../crates/aws/tests/it/faulty.rs"]
+#[expect(dead_code, reason = "what only the adapters' own tests ask of it")]
+mod faulty;
+mod network;
