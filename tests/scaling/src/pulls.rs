@@ -235,24 +235,22 @@ impl World {
         let is_organic = writes.len() > 1;
         self.pulls.counts.commits += u64::from(is_organic);
         let kind = if is_organic { Commit::Transaction } else { Commit::Single };
-        let is_current = writes.iter().all(|write| match write.key {
-            Key::Task(id) => write.expect == Expect::Rev(self.queues.task(id).rev),
-            // A miner that pulls twice at once is not what this is about: the later session stands.
-            _ => true,
+        // A miner that pulls twice at once is not what this is about: its later session stands.
+        let is_current = writes.iter().all(|write| {
+            let Key::Task(id) = write.key else { return true };
+            write.expect == Expect::Rev(self.queues.task(id).rev)
         });
         for write in writes {
             let expected = match write.expect {
                 Expect::Rev(rev) => rev,
                 Expect::Absent => 0,
             };
-            match write.key {
-                Key::Task(id) => {
-                    self.write_task(id, stored_by(write, expected), kind, is_current, &puller, at)
-                }
-                Key::Session(_) => {
-                    self.write_session(stored_by(write, expected), kind, is_current, puller.miner)
-                }
-                other => unreachable!("a pull writes {other:?}"),
+            let key = write.key;
+            let stored = stored_by(write, expected);
+            if let Key::Task(id) = key {
+                self.write_task(id, stored, kind, is_current, &puller, at);
+            } else {
+                self.write_session(stored, kind, is_current, puller.miner);
             }
         }
         if is_current {
@@ -284,10 +282,7 @@ impl World {
         at: UnixMs,
     ) {
         let shards = self.queues.shards();
-        let holders = match &stored.item {
-            Item::Task(task) => task.holders.len(),
-            _ => 0,
-        };
+        let holders = if let Item::Task(task) = &stored.item { task.holders.len() } else { 0 };
         let units = self.pulls.writes.entry(("task", holders, kind == Commit::Single)).or_insert_with(|| {
             let [old, new] = [&self.queues.task(id), &stored].map(|stored| task_row(id, stored, shards));
             item_write(Some(&old), &new, kind)

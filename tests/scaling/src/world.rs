@@ -124,7 +124,7 @@ impl World {
         let row = Row::new(&Key::Task(id), &stored, &effects, shards).expect("a task is JSON");
         let entry = index_entry(&row, Index::Open).expect("an open task stands in the index");
         let entry_bytes = item_bytes(&entry);
-        let mut ended = stored.clone();
+        let mut ended = stored;
         if let Item::Task(task) = &mut ended.item {
             task.state =
                 TaskState::Failure { ended: BEGIN, reason: "no miner took the task in time".to_owned() };
