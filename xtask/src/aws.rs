@@ -4,6 +4,8 @@ mod background;
 mod deployment;
 mod engine;
 mod front;
+mod functions;
+mod runtime_api;
 mod stage;
 
 use std::fs;
@@ -33,6 +35,8 @@ pub(crate) enum Action {
     Down,
     /// Tells whether they run, and where.
     Status,
+    /// Builds the functions as they are shipped, and measures their archives and their starts.
+    Functions,
     /// Passes requests on to the engines under the name of the deployment.
     #[command(hide = true)]
     Front {
@@ -72,6 +76,7 @@ pub(crate) fn run(workspace: &Workspace, action: &Action) -> anyhow::Result<bool
             Ok(true)
         }
         Action::Status => local.status(),
+        Action::Functions => functions::measure(workspace),
         Action::Front { listen, engine, host } => front::run(*listen, *engine, host).map(|()| true),
     }
 }
