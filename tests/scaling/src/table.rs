@@ -46,6 +46,7 @@ pub fn document(trials: &Trials) -> String {
     for report in &trials.loads {
         load(&mut text, report);
     }
+    bursts(&mut text, trials);
     quotas(&mut text, trials);
     idle(&mut text, trials);
     text.push_str(FOOT);
@@ -184,6 +185,41 @@ fn pulls(report: &Report) -> String {
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
 const fn count(number: u64) -> f64 {
     number as f64
+}
+
+fn bursts(text: &mut String, trials: &Trials) {
+    text.push_str(
+        "\n## More shards than the load needs\n\nTasks in bursts, and 2,000 pulls a second, which can take some 480 tasks: the queues \
+         fill and empty. With many shards each holds little, the hints lead many to the same few tasks, and pulls come \
+         away with a synthetic task while clients' tasks wait; with few shards miners meet at the same heads. Waits are in \
+         milliseconds.\n\n\
+         | tasks a second | shards | oldest task older than unsharded by | | wait, median and 99 % | unsharded | pulls with a \
+         client's task | commits that lost a race | pulls that lost all | queries a pull | RRU/s of the busiest task |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for report in &trials.bursts {
+        let (pulls, waits) = (&report.pulls, &report.waits);
+        let total: u64 = pulls.queries.iter().sum();
+        let queries: u64 = (0..).zip(&pulls.queries).map(|(queries, times)| queries * times).sum();
+        let percent = |part: u64, whole: u64| format!("{:.0} %", 100.0 * count(part) / count(whole.max(1)));
+        let busiest = report.kinds.get(&Kind::Task).map_or(0.0, |task| task.read_peak);
+        row(
+            text,
+            &[
+                report.load.adds_per_sec.to_string(),
+                report.shards.to_string(),
+                waits.excess_ms.to_string(),
+                verdict(waits.excess_ms <= crate::trials::EXCESS_MS_MAX).to_owned(),
+                format!("{}, {}", waits.sharded_median_ms, waits.sharded_p99_ms),
+                format!("{}, {}", waits.unsharded_median_ms, waits.unsharded_p99_ms),
+                percent(pulls.organic, total),
+                percent(pulls.conflicts, pulls.commits),
+                pulls.given_up.to_string(),
+                format!("{:.1}", count(queries) / count(total.max(1))),
+                whole(busiest),
+            ],
+        );
+    }
 }
 
 fn quotas(text: &mut String, trials: &Trials) {

@@ -20,7 +20,7 @@ use crate::traffic::{Tally, Traffic};
 /// Every so manieth pull is made twice at once.
 const TWICE_EVERY: usize = 8;
 /// A miner to whom so many pulls in a row have brought nothing of a client gives up.
-const IDLE_MAX: u32 = 60;
+const IDLE_MAX: u32 = 12;
 /// Bounds of the pause after such a pull, in milliseconds; it doubles.
 const IDLE_MS: [u64; 2] = [20, 1000];
 
