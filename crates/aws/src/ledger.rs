@@ -104,9 +104,9 @@ impl DynamoLedger {
             client,
             hints: Mutex::new(HintCache::new(options.shards)),
             options,
+            leases: Mutex::new(Leases::new((host.random)())),
             host,
             sleep,
-            leases: Mutex::default(),
             waits: Mutex::default(),
             lost_at_ms: AtomicU64::new(0),
         }

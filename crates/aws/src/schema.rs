@@ -8,14 +8,15 @@
 //! | miner's session | `M#<ss58>` | `S` | none |
 //! | miner's record | `M#<ss58>` | `R` | none |
 //! | API key | `K#<hex>` | `K` | none |
-//! | quota window of an API key | `K#<hex>` | `W#<period>#<number>` | two periods after its own |
+//! | part of a quota window of an API key | `W#<hex>#<part>` | `W#<period>#<number>` | two periods after its own |
 //! | nonce of a signed request | `N#<ss58>#<uuid>` | `N#<nonce>` | when the request is too old to be repeated |
 //! | metagraph as last applied | `X#roster` | `X` | none |
-//! | hints about the queues · who refreshes them | `X#hints` | `X` · `L` | none |
+//! | hints about the queues · who refreshes them · counts that go on | `X#hints` | `X` · `L` · `C` | none |
 //!
 //! Attributes: `v` the value as JSON, `rev` its revision, `did` the decision that wrote it, `exp` when it counts as
 //! absent (milliseconds), `ttl` when DynamoDB may delete it (seconds, rounded up), `fx` the effects of that write
-//! (only if there are any: the table's stream carries them on), `n` the count of a quota window.
+//! (only if there are any: the table's stream carries them on), `n` the count of a part of a quota window
+//! (a limit of at most 1,000 has one part, a larger one 16).
 //!
 //! # Indexes
 //! Both are sparse, derived from the item by `sn17_core::index`, and carry `exp` besides the keys.
@@ -40,7 +41,8 @@
 //! | --- | --- | --- | --- |
 //! | read one item · `n` items | `GetItem` · `BatchGetItem` | 0 | 1 · `n` |
 //! | claim a nonce | `PutItem` | 1 | 0 |
-//! | count a task against a quota | `UpdateItem`, or none within a leased block | 1 | 0 |
+//! | count a task against a quota of at most 1,000 | `UpdateItem` | 1 | 0 |
+//! | count a task against a larger quota | `UpdateItem` of one of 16 parts about once a second in each process, none within a leased block; `BatchGetItem` of all parts when one is full | 0 or 1 | 0 (8) |
 //! | accept a task | `GetItem`, `PutItem` | 1 + 2 | 1 |
 //! | pull, too early or again | `GetItem` (`PutItem` at most once a second) | 0 (1) | 1 |
 //! | pull, nothing waits | `GetItem`, `PutItem` | 1 | 1 |
@@ -92,7 +94,7 @@ pub const EXPIRES: &str = "exp";
 pub const TTL: &str = "ttl";
 /// The effects of the write as a JSON list; what the stream's filter asks for.
 pub const EFFECTS: &str = "fx";
-/// The count of a quota window.
+/// The count of a part of a quota window.
 pub const COUNT: &str = "n";
 /// When the hints were taken, or their refresh was begun, milliseconds since the Unix epoch.
 pub const TAKEN_AT: &str = "at";

@@ -49,9 +49,10 @@ impl Place {
         Self::new(format!("N#{}#{session}", ss58::encode(&nonce.hotkey)), format!("N#{}", nonce.nonce))
     }
 
-    /// Where the tasks of an API key are counted.
-    pub fn of_window(window: &QuotaWindow) -> Self {
-        let partition = format!("K#{}", hex::encode(window.key.0));
+    /// Where a part of the tasks of an API key is counted. Its partition is its own, so that neither the key nor the
+    /// other parts get fewer writes for it.
+    pub fn of_window(window: &QuotaWindow, part: u16) -> Self {
+        let partition = format!("W#{}#{part}", hex::encode(window.key.0));
         Self::new(partition, format!("W#{}#{}", window.period_secs, window.number))
     }
 
@@ -63,6 +64,11 @@ impl Place {
     /// Where whoever refreshes the hints says so.
     pub fn of_hints_lease() -> Self {
         Self::new("X#hints", "L")
+    }
+
+    /// Where counts of the queues lie that go on.
+    pub fn of_count_progress() -> Self {
+        Self::new("X#hints", "C")
     }
 
     /// The key of the item that lies here; none for nonces, quota windows, hints and what is not ours.
@@ -123,7 +129,8 @@ mod tests {
         let window = QuotaWindow { key: KeyHash([1; 32]), period_secs: 3600, number: 4 };
         let nonce = Nonce { hotkey: Hotkey([1; 32]), uuid: "K#K".to_owned(), nonce: 17 };
         let places = [
-            Place::of_window(&window),
+            Place::of_window(&window, 0),
+            Place::of_window(&window, 15),
             Place::of_nonce(&nonce),
             Place::of_hints(),
             Place::of_hints_lease(),
