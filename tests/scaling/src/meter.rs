@@ -10,8 +10,10 @@ use sn17_core::index::OpenQueue;
 /// A partition key of the table or of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Partition {
-    /// `K#…`: an API key and its quota windows.
+    /// `K#…`: an API key.
     ApiKey(u32),
+    /// `W#…`: a part of an API key's quota windows.
+    Quota(u32, u16),
     /// `N#…`: the nonces of a miner's client.
     Nonce(u64),
     /// `M#…`: a miner's session and record.
@@ -34,6 +36,10 @@ pub enum Kind {
     BusiestApiKey,
     /// Every other API key.
     ApiKey,
+    /// The quota windows of the API key that sends a tenth of the traffic.
+    BusiestQuota,
+    /// The quota windows of every other API key.
+    Quota,
     /// Nonces.
     Nonce,
     /// Sessions.
@@ -58,6 +64,8 @@ impl Partition {
         match self {
             Self::ApiKey(BUSIEST) => Kind::BusiestApiKey,
             Self::ApiKey(_) => Kind::ApiKey,
+            Self::Quota(BUSIEST, _) => Kind::BusiestQuota,
+            Self::Quota(..) => Kind::Quota,
             Self::Nonce(_) => Kind::Nonce,
             Self::Miner(_) => Kind::Miner,
             Self::Task(_) => Kind::Task,

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::gateways::{GRANTED_MIN, QUOTA_LIMIT};
+use crate::ledger::quota::PARTS;
 use crate::load::{ADD_MS, API_KEYS, CALL_MS, INDEX_MS, MINERS, PULL_MS, STATUS_MS};
 use crate::meter::Kind;
 use crate::prices::table_per_day;
@@ -20,10 +22,10 @@ fn whole(number: f64) -> String {
 fn name(kind: Kind, report: &Report) -> String {
     let shards = report.shards;
     match kind {
-        Kind::BusiestApiKey => {
-            "`K#…` of the key with a tenth of the traffic: key and quota window".to_owned()
-        }
-        Kind::ApiKey => "`K#…` of every other key: key and quota window".to_owned(),
+        Kind::BusiestApiKey => "`K#…` of the key with a tenth of the traffic".to_owned(),
+        Kind::ApiKey => "`K#…` of every other key".to_owned(),
+        Kind::BusiestQuota => format!("`W#…` of the key with a tenth of the traffic: quota in {PARTS} parts"),
+        Kind::Quota => format!("`W#…` of every other key: quota in {PARTS} parts"),
         Kind::Nonce => "`N#…`: nonces".to_owned(),
         Kind::Miner => "`M#…`: sessions".to_owned(),
         Kind::Task => "`T#…`: tasks".to_owned(),
@@ -223,14 +225,28 @@ fn bursts(text: &mut String, trials: &Trials) {
 }
 
 fn quotas(text: &mut String, trials: &Trials) {
-    text.push_str(
-        "\n## Quotas\n\nA process leases a thousandth of what is left of a window at a time, and what it does not use is lost to the \
-         window. A key that asks for 72 % of its hourly limit, evenly over the hour, at processes drawn at random:\n\n\
-         | processes | tasks granted | writes to the window |\n| --- | --- | --- |\n",
-    );
+    writeln!(
+        text,
+        "\n## Quotas\n\nA window is counted in {PARTS} parts. A process leases what it uses in a second or some, at most a thousandth of \
+         what is left of the window, and what it does not use is lost to the window. A key that asks for its whole hourly limit of \
+         {QUOTA_LIMIT}, evenly over the hour, at processes drawn at random, and then goes on for a minute:\n\n\
+         | processes | granted by the end of the hour | and after the minute | writes | of one part in one second, at most | |\n\
+         | --- | --- | --- | --- | --- | --- |"
+    )
+    .expect("a string takes everything");
     for hour in &trials.quota_hours {
-        let granted = format!("{:.1} %", 100.0 * hour.granted);
-        row(text, &[hour.processes.to_string(), granted, hour.writes.to_string()]);
+        let holds = hour.granted > GRANTED_MIN && hour.write_peak < PARTITION_WRITES_MAX;
+        row(
+            text,
+            &[
+                hour.processes.to_string(),
+                format!("{:.2} %", 100.0 * hour.granted),
+                format!("{:.2} %", 100.0 * hour.granted_after),
+                hour.writes.to_string(),
+                whole(hour.write_peak),
+                verdict(holds).to_owned(),
+            ],
+        );
     }
 }
 

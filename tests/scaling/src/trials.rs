@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use crate::gateways::{QuotaHour, quota_hour};
+use crate::gateways::{GRANTED_MIN, QuotaHour, quota_hour};
 use crate::ledger::pages::QUERIES_MAX;
 use crate::load::{Load, MINERS};
+use crate::meter::Kind;
 use crate::report::{PARTITION_READS_MAX, PARTITION_WRITES_MAX, Report};
 use crate::world::World;
 
@@ -107,7 +108,7 @@ impl Trials {
     }
 
     /// Checks what holds of the queues whatever the load: at most four queries a pull, shards that carry it and of which
-    /// none starves. Under the flood no task is left behind either.
+    /// none starves. Under the flood no task is left behind either. Quotas are granted, by partitions that carry it.
     ///
     /// # Panics
     /// When it does not hold.
@@ -129,6 +130,10 @@ impl Trials {
         for report in &self.loads {
             let load = report.load.name;
             assert!(report.waits.excess_ms <= EXCESS_MS_MAX, "{load}: {:?}", report.waits);
+            assert!(!report.too_busy().contains(&Kind::BusiestQuota), "{load}: {:?}", report.kinds);
+        }
+        for hour in &self.quota_hours {
+            assert!(hour.granted > GRANTED_MIN && hour.write_peak < PARTITION_WRITES_MAX, "{hour:?}");
         }
     }
 }
