@@ -73,6 +73,8 @@ pub struct App {
     uploads: submissions::UploadGuards,
     /// How long scoring a submission takes; 0 while nobody knows.
     pace_ms: AtomicU64,
+    /// How long each submission ahead has lately held up the verdicts that were waited for.
+    wait_pace_ms: AtomicU64,
 }
 
 impl App {
@@ -94,6 +96,7 @@ impl App {
             prompts,
             uploads: submissions::UploadGuards::default(),
             pace_ms: AtomicU64::new(0),
+            wait_pace_ms: AtomicU64::new(scoring::PACE_UNKNOWN_MS),
         }
     }
 

@@ -114,7 +114,7 @@ pub trait Ledger: Send + Sync {
     /// Items whose due time (see `sn17_core::index::due_entry`) is not after `now`, longest overdue first.
     async fn due(&self, now: UnixMs, limit: usize) -> PortResult<Vec<Due>>;
 
-    /// How many tasks stand in the queues of open tasks; a hint that may be a second old.
+    /// How many tasks stand in the queues of open tasks; a hint that may be some seconds old.
     async fn open_tasks(&self) -> PortResult<u64>;
 
     /// Every API key, by hash.

@@ -16,7 +16,7 @@ use crate::ports::{BlobKey, Delivery, PortErrorKind, PortResult, transact};
 
 /// What scoring a submission is taken to need before this process has scored any, in milliseconds: what it takes on a
 /// processor without an accelerator. Where nobody scores at all, five submissions wait for a verdict and no more.
-const PACE_UNKNOWN_MS: u64 = 5_000;
+pub(crate) const PACE_UNKNOWN_MS: u64 = 5_000;
 /// How many times the average one job may count in the average.
 const PACE_JUMP: u64 = 4;
 
@@ -175,13 +175,26 @@ impl App {
         }
     }
 
-    /// How long scoring one submission has lately taken in this process, in milliseconds; [`PACE_UNKNOWN_MS`] before
-    /// the first.
+    /// How long a verdict takes for each submission ahead of it, in milliseconds: as scoring went in this process, or,
+    /// where others score, as the verdicts came that were waited for; [`PACE_UNKNOWN_MS`] before the first.
     pub(crate) fn pace_ms(&self) -> u64 {
         match self.pace_ms.load(Ordering::Relaxed) {
-            0 => PACE_UNKNOWN_MS,
+            0 => self.wait_pace_ms.load(Ordering::Relaxed),
             known => known,
         }
+    }
+
+    /// Notes how a wait went that began behind `ahead` other submissions.
+    pub(crate) fn note_wait(&self, ahead: u64, waited_ms: u64, is_settled: bool) {
+        let known = self.wait_pace_ms.load(Ordering::Relaxed);
+        self.wait_pace_ms.store(wait_pace_ms(known, ahead, waited_ms, is_settled), Ordering::Relaxed);
+    }
+
+    /// Notes that a wait was not even begun. What made it look hopeless is believed a little less the next time:
+    /// whoever never waits never learns that it has become quicker.
+    pub(crate) fn note_hopeless(&self) {
+        let known = self.wait_pace_ms.load(Ordering::Relaxed);
+        self.wait_pace_ms.store(known - known / 8, Ordering::Relaxed);
     }
 
     fn note_pace(&self, took_ms: u64) {
@@ -215,6 +228,13 @@ fn next_pace_ms(pace_ms: u64, took_ms: u64) -> u64 {
     average_ms.max(1)
 }
 
+/// The pace that a wait tells of, averaged with what is known: a verdict that did not come took at least as long.
+fn wait_pace_ms(known: u64, ahead: u64, waited_ms: u64, is_settled: bool) -> u64 {
+    let pace = waited_ms / ahead.saturating_add(1);
+    let pace = if is_settled { pace } else { pace.max(known) };
+    (known.saturating_mul(3).saturating_add(pace) / 4).max(1)
+}
+
 /// Where a submission's picture lies; `name` is `front` or `grid`.
 fn preview_key(task: TaskId, hotkey: Hotkey, name: &str) -> BlobKey {
     let miner = sn17_wire::ss58::encode(&hotkey);
@@ -224,6 +244,14 @@ fn preview_key(task: TaskId, hotkey: Hotkey, name: &str) -> BlobKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn waits_teach_the_pace_of_workers_elsewhere() {
+        let quick = (0..20).fold(5_000, |known, _| wait_pace_ms(known, 9, 2_000, true));
+        assert!(quick < 250, "ten submissions in two seconds, but {quick} ms each");
+        assert_eq!(wait_pace_ms(400, 0, 25_000, false), (3 * 400 + 25_000) / 4, "nobody scores");
+        assert_eq!(wait_pace_ms(400, 99, 25_000, false), 400, "a wait cut short is no good news");
+    }
 
     #[test]
     fn the_pace_follows_jobs_and_not_a_clock_that_is_moved() {

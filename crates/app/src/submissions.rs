@@ -376,7 +376,6 @@ impl TakenSubmission<'_> {
     /// # Errors
     /// See [`IntakeError`]; what was taken stays.
     pub async fn answer(self) -> Result<SubmitAnswer, IntakeError> {
-        let hotkey = self.caller.hotkey();
         let task = self.fields.task_id.parse().unwrap_or(TaskId(0));
         let (verdict, synthetic) = match &self.reply {
             SubmitReply::Unregistered => return Err(IntakeError::Unregistered),
@@ -388,10 +387,10 @@ impl TakenSubmission<'_> {
                 (Verdict::Unchanged { reason: "this task was closed by an earlier submission" }, false)
             }
             SubmitReply::Taken { submission, rev, .. } => {
-                verdict_of(&self.wait(task, (**submission).clone(), *rev).await?)
+                verdict_of(&self.wait(task, (**submission).clone(), *rev).await)
             }
         };
-        let figures = self.app.figures(hotkey).await?.ok_or(IntakeError::Unregistered)?;
+        let figures = self.figures().await?.ok_or(IntakeError::Unregistered)?;
         Ok(SubmitAnswer {
             submit_time: self.fields.submit_time,
             task_id: self.fields.task_id,
@@ -403,7 +402,7 @@ impl TakenSubmission<'_> {
 
     /// Waits until the submission is settled, or as long as it makes sense: until the policy's limit, never so long
     /// that the miner has hung up, and not at all when the backlog makes it hopeless.
-    async fn wait(&self, task: TaskId, mut submission: Submission, mut rev: u64) -> PortResult<Submission> {
+    async fn wait(&self, task: TaskId, mut submission: Submission, mut rev: u64) -> Submission {
         let rules = &self.app.policy.submissions;
         let key = Key::Submission(task, self.caller.hotkey());
         #[expect(
@@ -415,20 +414,48 @@ impl TakenSubmission<'_> {
         let margin_ms = rules.wait_margin_secs.saturating_mul(1000);
         let sender_leaves = self.caller.nonce_time().plus_ms(timeout_ms.saturating_sub(margin_ms));
         let until = self.arrived.plus_secs(rules.wait_secs).min(sender_leaves);
-        let ahead = self.app.ports.queue.backlog(QueueName::Scoring).await?;
-        if submit::is_wait_hopeless(ahead, self.app.pace_ms(), until.ms_since(self.app.now())) {
-            return Ok(submission);
+        let started = self.app.now();
+        // The submission is taken: whatever fails from here on must not look to its sender as if it were not.
+        let ahead = match self.app.ports.queue.backlog(QueueName::Scoring).await {
+            Ok(ahead) => ahead,
+            Err(error) => {
+                tracing::warn!(%error, "nobody knows how many submissions are ahead");
+                0
+            }
+        };
+        if submit::is_wait_hopeless(ahead, self.app.pace_ms(), until.ms_since(started)) {
+            self.app.note_hopeless();
+            return submission;
         }
         while matches!(submission.state, SubmissionState::Submitted { .. }) {
-            let Some(newer) = self.app.ports.ledger.watch(&key, rev, until).await? else {
-                break;
+            let newer = match self.app.ports.ledger.watch(&key, rev, until).await {
+                Ok(Some(newer)) => newer,
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "a verdict cannot be waited for");
+                    break;
+                }
             };
             rev = newer.rev;
             if let Item::Submission(settled) = newer.item {
                 submission = settled;
             }
         }
-        Ok(submission)
+        let is_settled = !matches!(submission.state, SubmissionState::Submitted { .. });
+        self.app.note_wait(ahead, self.app.now().ms_since(started), is_settled);
+        submission
+    }
+
+    /// The sender's figures. One more look is worth it: without them its answer would be a refusal.
+    async fn figures(&self) -> PortResult<Option<Figures>> {
+        let hotkey = self.caller.hotkey();
+        match self.app.figures(hotkey).await {
+            Err(error) => {
+                tracing::warn!(%error, "figures could not be read, trying again");
+                self.app.figures(hotkey).await
+            }
+            figures => figures,
+        }
     }
 
     async fn uid(&self) -> PortResult<u16> {

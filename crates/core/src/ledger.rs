@@ -74,6 +74,7 @@ impl LoadSpec {
 pub struct View {
     items: BTreeMap<Key, Option<Stored>>,
     pages: Vec<(OpenPage, Vec<OpenPosition>)>,
+    seen_to: Option<OpenPosition>,
 }
 
 impl View {
@@ -100,6 +101,18 @@ impl View {
     /// Adds a page of open tasks; for ledgers and tests. The tasks themselves are inserted apart.
     pub fn insert_page(&mut self, page: OpenPage, positions: Vec<OpenPosition>) {
         self.pages.push((page, positions));
+    }
+
+    /// Up to where the pages show every task that waits there; none if they leave out nothing.
+    ///
+    /// A ledger whose queues are in parts may show the oldest tasks of some parts without having looked into others.
+    pub const fn seen_to(&self) -> Option<OpenPosition> {
+        self.seen_to
+    }
+
+    /// Notes that the pages may leave out tasks behind `position`; for ledgers and tests.
+    pub fn limit_sight(&mut self, position: OpenPosition) {
+        self.seen_to = Some(self.seen_to.map_or(position, |seen_to| seen_to.min(position)));
     }
 
     /// Takes everything out again, for a ledger that looks for what it has loaded.

@@ -80,7 +80,9 @@ pub fn decide(view: &View, pull: &Pull, now: UnixMs, policy: &Policy) -> Step<Pu
     }
     let candidates = candidates(view, session.strong);
     let horizon = horizon(view);
-    let cursor = cursor_behind(&candidates, &pull.hotkey, horizon, now).or(session.cursor);
+    // What was not seen must not be passed: the cursor never goes back.
+    let seen_to = horizon.into_iter().chain(view.seen_to()).min();
+    let cursor = cursor_behind(&candidates, &pull.hotkey, seen_to, now).or(session.cursor);
     let pages = next_pages(view, session, too_old(now, policy));
     // TK-2: an older task may stand on a page that has not been seen yet.
     let is_oldest = |position: OpenPosition| pages.is_empty() || is_within(position, horizon);
@@ -198,13 +200,13 @@ fn is_within(position: OpenPosition, horizon: Option<OpenPosition>) -> bool {
 fn cursor_behind(
     candidates: &[Candidate<'_>],
     hotkey: &Hotkey,
-    horizon: Option<OpenPosition>,
+    seen_to: Option<OpenPosition>,
     now: UnixMs,
 ) -> Option<OpenPosition> {
     let is_behind = |(position, _, task): &&Candidate<'_>| {
         let is_settled = now.ms_since(position.created) >= CURSOR_AGE_MS;
         let is_out_of_reach = task.has_holder(hotkey) || now > task.assignable_until;
-        is_settled && is_within(*position, horizon) && is_out_of_reach
+        is_settled && is_within(*position, seen_to) && is_out_of_reach
     };
     let leading = candidates.iter().take_while(is_behind);
     leading.last().map(|(position, _, _)| *position)

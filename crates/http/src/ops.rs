@@ -7,6 +7,9 @@ use axum::extract::State;
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
+use sn17_core::TaskId;
+use sn17_core::ledger::LoadSpec;
+use sn17_core::state::Key;
 
 use crate::Server;
 use crate::refusal::{Refusal, TEXT};
@@ -25,7 +28,9 @@ pub(crate) async fn healthz() -> Response {
 
 /// `GET /readyz`: the ledger answers too.
 pub(crate) async fn readyz(State(server): State<Arc<Server>>) -> Result<Response, Refusal> {
-    server.app.ports().ledger.open_tasks().await?;
+    // Any look will do; a count may come from memory.
+    let load = LoadSpec::keys([Key::Task(TaskId(0))]);
+    server.app.ports().ledger.read(server.app.now(), load).await?;
     Ok(text("ready\n"))
 }
 

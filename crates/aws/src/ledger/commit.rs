@@ -16,7 +16,7 @@ use super::attributes::{Attributes, corrupt, is_written_by, key_of, values};
 use crate::error::{port_error, service_kind};
 use crate::schema::names::Place;
 use crate::schema::row::{Row, decision_text};
-use crate::schema::{EXPIRES, PARTITION_KEY, REVISION};
+use crate::schema::{DECISION, EXPIRES, PARTITION_KEY, REVISION};
 
 /// What came of one try.
 #[derive(Debug)]
@@ -57,7 +57,8 @@ impl DynamoLedger {
         let mut changes = Vec::with_capacity(writes.len());
         let mut actions = Vec::with_capacity(writes.len());
         for write in writes {
-            let (action, new) = self.action(id, now, write)?;
+            let seen = view.get(&write.key).map(|stored| stored.decision);
+            let (action, new) = self.action(id, now, write, seen)?;
             changes.push((action.key, new));
             actions.push(action);
         }
@@ -66,8 +67,8 @@ impl DynamoLedger {
             Err(actions) => self.write_all(id, attempt, actions).await,
         };
         let outcome = match sent {
-            // Nobody knows whether it took effect: look once.
-            Err(error) if error.kind == PortErrorKind::Unavailable => {
+            // Nobody knows whether it took effect, also when the last of several tries was throttled: look once.
+            Err(error) if matches!(error.kind, PortErrorKind::Unavailable | PortErrorKind::Throttled) => {
                 if self.has_taken_effect(id, &keys).await {
                     Outcome::Done
                 } else {
@@ -82,8 +83,15 @@ impl DynamoLedger {
         Ok(outcome)
     }
 
-    fn action(&self, id: DecisionId, now: UnixMs, write: Write) -> PortResult<(Action, Option<Stored>)> {
-        let (condition, values, rev) = condition(write.expect, now);
+    /// The write as the table takes it, and the new item. `seen` is the decision that wrote the item as it was loaded.
+    fn action(
+        &self,
+        id: DecisionId,
+        now: UnixMs,
+        write: Write,
+        seen: Option<DecisionId>,
+    ) -> PortResult<(Action, Option<Stored>)> {
+        let (condition, values, rev) = condition(write.expect, seen, now);
         let action = |put| Action { key: write.key, put, condition, values };
         match write.change {
             Change::Put(item, expires) => {
@@ -228,7 +236,7 @@ impl DynamoLedger {
 }
 
 /// The condition, its values, and the revision that a new item follows.
-fn condition(expect: Expect, now: UnixMs) -> (String, Attributes, u64) {
+fn condition(expect: Expect, seen: Option<DecisionId>, now: UnixMs) -> (String, Attributes, u64) {
     let number = |number: u64| AttributeValue::N(number.to_string());
     match expect {
         Expect::Absent => {
@@ -236,10 +244,16 @@ fn condition(expect: Expect, now: UnixMs) -> (String, Attributes, u64) {
             (condition, Attributes::from([(":now".to_owned(), number(now.0))]), 0)
         }
         Expect::Rev(rev) => {
-            let condition =
+            let mut condition =
                 format!("{REVISION} = :rev AND (attribute_not_exists({EXPIRES}) OR {EXPIRES} > :now)");
-            let values = [(":now".to_owned(), number(now.0)), (":rev".to_owned(), number(rev))];
-            (condition, Attributes::from(values), rev)
+            let mut values =
+                Attributes::from([(":now".to_owned(), number(now.0)), (":rev".to_owned(), number(rev))]);
+            if let Some(seen) = seen {
+                // An item that was deleted and made anew has had this revision before.
+                condition.push_str(&format!(" AND {DECISION} = :seen"));
+                values.insert(":seen".to_owned(), AttributeValue::S(decision_text(seen)));
+            }
+            (condition, values, rev)
         }
     }
 }

@@ -13,6 +13,8 @@ use sn17_core::index::OpenQueue;
 /// How long own commits outweigh hints that were taken from the index, which follows the table with a delay, in
 /// milliseconds.
 const OWN_MS: u64 = 2000;
+/// After a look at the table that brought nothing new, the next one comes so many milliseconds later at the latest.
+const CHECK_MS_MAX: u64 = 500;
 /// The longest time between two counts of the queues, in milliseconds.
 const COUNT_MS_MAX: u64 = 60_000;
 
@@ -25,10 +27,16 @@ pub struct ShardHint {
     /// How many tasks wait.
     #[serde(rename = "d", default, skip_serializing_if = "is_zero")]
     pub depth: u64,
-    /// A count that goes on: so many up to this range key of the index.
-    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    /// A count that goes on: so many up to this range key of the index. It lies apart ([`CountProgress`]).
+    #[serde(skip)]
     pub counting: Option<(u64, String)>,
 }
+
+/// The counts that go on, apart from the hints: every process reads those, and this concerns whoever refreshes them.
+///
+/// For each: whether it is of the queue for strong miners, the shard, how many so far, and up to which range key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountProgress(pub Vec<(bool, u16, u64, String)>);
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
 const fn is_zero(number: &u64) -> bool {
@@ -42,6 +50,9 @@ pub struct QueueHints {
     pub taken: UnixMs,
     /// When the tasks were last counted.
     pub counted: UnixMs,
+    /// Whether counts go on.
+    #[serde(default)]
+    pub is_counting: bool,
     /// The shards of the queue for anyone, in order.
     pub anyone: Vec<ShardHint>,
     /// The shards of the queue for strong miners, in order.
@@ -52,7 +63,8 @@ impl QueueHints {
     /// Nothing waits anywhere, as of long ago.
     pub fn new(shards: u16) -> Self {
         let empty = vec![ShardHint::default(); usize::from(shards)];
-        Self { taken: UnixMs(0), counted: UnixMs(0), anyone: empty.clone(), strong_only: empty }
+        let never = UnixMs(0);
+        Self { taken: never, counted: never, is_counting: false, anyone: empty.clone(), strong_only: empty }
     }
 
     /// The shards of a queue.
@@ -106,6 +118,28 @@ impl QueueHints {
             shards.extend(chosen.map(|(shard, _)| (queue, shard)));
         }
         shards
+    }
+
+    /// The counts that go on.
+    pub fn progress(&self) -> CountProgress {
+        let queues = [(false, &self.anyone), (true, &self.strong_only)];
+        let counting = queues.into_iter().flat_map(|(is_strong, shards)| {
+            (0..).zip(shards).filter_map(move |(shard, hint)| {
+                let (count, resume) = hint.counting.as_ref()?;
+                Some((is_strong, shard, *count, resume.clone()))
+            })
+        });
+        CountProgress(counting.collect())
+    }
+
+    /// Goes on with these counts.
+    pub fn resume(&mut self, progress: CountProgress) {
+        for (is_strong, shard, count, resume) in progress.0 {
+            let queue = if is_strong { OpenQueue::StrongOnly } else { OpenQueue::Anyone };
+            if let Some(hint) = self.shard_mut(queue, shard) {
+                hint.counting = Some((count, resume));
+            }
+        }
     }
 
     /// Continues the count of a shard by a page of `count` entries that ended before `resume`, or at its end.
@@ -168,7 +202,7 @@ impl HintCache {
 
     /// What to do when hints of at most this age are wanted.
     pub fn look(&mut self, now: UnixMs, age_ms: u64) -> Lookup {
-        let was_checked = now.0.abs_diff(self.checked.0) < age_ms.div_ceil(2);
+        let was_checked = now.0.abs_diff(self.checked.0) < age_ms.div_ceil(2).min(CHECK_MS_MAX);
         match &self.hints {
             Some(hints) if hints.is_fresh(now, age_ms) || was_checked || self.is_busy => {
                 Lookup::Use(Arc::clone(hints))
@@ -185,7 +219,10 @@ impl HintCache {
     pub fn refreshed(&mut self, now: UnixMs, hints: Option<QueueHints>) -> Option<Arc<QueueHints>> {
         self.is_busy = false;
         self.checked = now;
-        if let Some(mut hints) = hints {
+        // An eventual read may bring hints that are older than those at hand.
+        let is_newer =
+            |hints: &QueueHints| self.hints.as_ref().is_none_or(|known| known.taken <= hints.taken);
+        if let Some(mut hints) = hints.filter(is_newer) {
             for (queue, own) in [OpenQueue::Anyone, OpenQueue::StrongOnly].into_iter().zip(&self.own) {
                 for (shard, note) in (0..).zip(own) {
                     if let Some((created, noted)) = note
@@ -285,6 +322,10 @@ mod tests {
         assert_eq!(hints.shards_to_count(NOW, 500), [(QUEUE, 0)], "it goes on");
         hints.note_count(QUEUE, 0, 8000, Some("b".to_owned()));
         assert_eq!(hints.depth(), 16_000);
+        let text = serde_json::to_string(&(&hints, hints.progress())).unwrap();
+        let (mut hints, progress): (QueueHints, CountProgress) = serde_json::from_str(&text).unwrap();
+        assert_eq!(hints.progress().0, [], "the hints alone do not carry them");
+        hints.resume(progress);
         hints.note_count(QUEUE, 0, 5, None);
         hints.note_count(QUEUE, 1, 3, None);
         assert_eq!(hints.depth(), 16_008);

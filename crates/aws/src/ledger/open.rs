@@ -77,6 +77,9 @@ impl DynamoLedger {
             }
         }
         view.insert_page(*page, positions);
+        if let Some(position) = reader.seen_to(page.queue) {
+            view.limit_sight(position);
+        }
         Ok(())
     }
 

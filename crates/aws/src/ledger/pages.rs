@@ -196,6 +196,17 @@ impl OpenReader {
         entries
     }
 
+    /// Up to where [`OpenReader::entries`] leave out nothing that may wait in the queue; none if they never do.
+    pub fn seen_to(&self, queue: OpenQueue) -> Option<OpenPosition> {
+        let known = self.queues[index(queue)].as_ref()?;
+        let ends = known.shards.values().filter_map(|shard| match shard.read {
+            Read::Nothing => Some(OpenPosition { created: shard.oldest, task: TaskId(0) }),
+            Read::UpTo(end) => Some(end),
+            Read::All => None,
+        });
+        ends.min()
+    }
+
     /// Lets the next first page of each queue begin so many entries later, though never behind the last one.
     ///
     /// The entries left out are those that others are racing for.
@@ -260,6 +271,7 @@ mod tests {
         assert_eq!(shards(&first), [3, 4]);
         reader.take(&first[0], vec![position(10_000, 1)], None);
         reader.take(&first[1], Vec::new(), None);
+        assert_eq!(reader.seen_to(QUEUE), Some(position(60_000, 0)), "two shards have not been looked into");
         assert_eq!(shards(&queries(&mut reader, 8, true)), [1, 7]);
         assert_eq!(queries(&mut reader, 8, true), [], "four queries have been made");
     }

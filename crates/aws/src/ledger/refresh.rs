@@ -5,13 +5,14 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
 use futures_util::{StreamExt, TryStreamExt, stream};
+use serde::Serialize;
 use sn17_app::ports::{PortError, PortErrorKind, PortResult};
 use sn17_core::UnixMs;
 use sn17_core::index::OpenQueue;
 
 use super::DynamoLedger;
 use super::attributes::{field, values};
-use super::hints::{HintCache, Lookup, QueueHints};
+use super::hints::{CountProgress, HintCache, Lookup, QueueHints};
 use super::open::text;
 use crate::error::port_error;
 use crate::schema::index::{open_partition, parse_open_sort};
@@ -22,8 +23,9 @@ use crate::schema::{OPEN_INDEX, OPEN_PARTITION, OPEN_SORT, PARTITION_KEY, SORT_K
 
 /// Queries of a refresh that are under way at the same time.
 const PARALLEL: usize = 32;
-/// Hints for the depth alone may be this old, in milliseconds.
-const DEPTH_MS: u64 = 1000;
+/// Hints for the depth alone may be this old, in milliseconds: every process behind the clients' routes reads them for
+/// it, and there may be thousands.
+const DEPTH_MS: u64 = 10_000;
 /// A lease dated further ahead than this was written by a clock that is wrong, in milliseconds.
 const AHEAD_MS_MAX: u64 = 60_000;
 
@@ -75,7 +77,11 @@ impl DynamoLedger {
                 }
             }
         }
-        let hints = self.hints_of_age(self.options.hints_ms.max(DEPTH_MS)).await?;
+        let hints = match self.hints_of_age(self.options.hints_ms.max(DEPTH_MS)).await {
+            Ok(hints) => hints,
+            // Nobody is refused for want of a hint, as long as there is an older one.
+            Err(error) => Some(self.hint_cache().at_hand().ok_or(error)?),
+        };
         Ok(hints.map_or(0, |hints| hints.depth()))
     }
 
@@ -87,27 +93,32 @@ impl DynamoLedger {
             Lookup::Unknown => Ok(None),
             Lookup::Refresh => {
                 let mut refresh = Refresh { ledger: self, is_done: false };
-                let hints = self.refresh(now).await?;
+                let hints = self.refresh(now, age_ms).await?;
                 refresh.is_done = true;
                 Ok(self.hint_cache().refreshed(now, hints))
             }
         }
     }
 
-    /// The hints in the table if they are fresh or another process is refreshing them, else new ones.
-    async fn refresh(&self, now: UnixMs) -> PortResult<Option<QueueHints>> {
+    /// The hints in the table if they are of this age or another process is refreshing them, else new ones.
+    async fn refresh(&self, now: UnixMs, age_ms: u64) -> PortResult<Option<QueueHints>> {
         let left = self.attributes(&Place::of_hints(), Consistency::Eventual).await?;
         let left = left.and_then(|attributes| {
             let hints: QueueHints = serde_json::from_str(field(&attributes, VALUE)?).ok()?;
-            (hints.anyone.len() == usize::from(self.options.shards)).then_some(hints)
+            // More shards than ours are those of a newer version of the deployment.
+            (hints.anyone.len() >= usize::from(self.options.shards)).then_some(hints)
         });
-        if left.as_ref().is_some_and(|hints| hints.is_fresh(now, self.options.hints_ms)) {
+        if left.as_ref().is_some_and(|hints| hints.is_fresh(now, age_ms)) {
             return Ok(left);
         }
         if !self.lease_refresh(now).await? {
             return Ok(left);
         }
         let mut hints = left.unwrap_or_else(|| QueueHints::new(self.options.shards));
+        let was_counting = hints.is_counting;
+        if was_counting {
+            hints.resume(self.count_progress().await?);
+        }
         self.take_oldest(&mut hints).await?;
         let shards = hints.shards_to_count(now, self.options.hints_ms);
         if shards.len() == 2 * usize::from(self.options.shards) {
@@ -115,8 +126,20 @@ impl DynamoLedger {
         }
         self.take_count(&mut hints, shards).await?;
         hints.taken = now;
-        self.leave_hints(&hints).await?;
+        let progress = hints.progress();
+        hints.is_counting = !progress.0.is_empty();
+        if was_counting || hints.is_counting {
+            self.leave(Place::of_count_progress(), now, &progress).await?;
+        }
+        self.leave(Place::of_hints(), now, &hints).await?;
         Ok(Some(hints))
+    }
+
+    /// The counts that another refresh did not get to the end of.
+    async fn count_progress(&self) -> PortResult<CountProgress> {
+        let left = self.attributes(&Place::of_count_progress(), Consistency::Strong).await?;
+        let progress = left.and_then(|attributes| serde_json::from_str(field(&attributes, VALUE)?).ok());
+        Ok(progress.unwrap_or_default())
     }
 
     /// Says that this process refreshes the hints now; false when another one did within their age.
@@ -150,14 +173,14 @@ impl DynamoLedger {
         }
     }
 
-    async fn leave_hints(&self, hints: &QueueHints) -> PortResult<()> {
-        let value = serde_json::to_string(hints)
+    /// Leaves what was seen at `now` for the other processes.
+    async fn leave(&self, place: Place, now: UnixMs, value: &impl Serialize) -> PortResult<()> {
+        let value = serde_json::to_string(value)
             .map_err(|error| PortError::new(PortErrorKind::Corrupt, error.to_string()))?;
-        let place = Place::of_hints();
         let item = values([
             (PARTITION_KEY, Attribute::Text(place.partition)),
             (SORT_KEY, Attribute::Text(place.sort)),
-            (TAKEN_AT, Attribute::Number(hints.taken.0)),
+            (TAKEN_AT, Attribute::Number(now.0)),
             (VALUE, Attribute::Text(value)),
         ]);
         let put = self.client.put_item().table_name(&self.options.table).set_item(Some(item));

@@ -18,6 +18,8 @@ const WAITS_MAX: usize = 64;
 const GAP_MS_MIN: u64 = 50;
 /// The longest gap, in milliseconds.
 const GAP_MS_MAX: u64 = 1000;
+/// The longest gap before the first look, in milliseconds: waits that have become short must not be found out late.
+const FIRST_GAP_MS_MAX: u64 = 2000;
 
 /// How long the last waits took that ended well, in milliseconds.
 #[derive(Debug, Default)]
@@ -35,7 +37,9 @@ impl Waits {
     fn first_gap_ms(&self) -> u64 {
         let mut sorted: Vec<u64> = self.0.iter().copied().collect();
         sorted.sort_unstable();
-        sorted.get(sorted.len() / 2).map_or(GAP_MS_MIN, |median| (median * 4 / 5).max(GAP_MS_MIN))
+        sorted
+            .get(sorted.len() / 2)
+            .map_or(GAP_MS_MIN, |median| (median * 4 / 5).clamp(GAP_MS_MIN, FIRST_GAP_MS_MAX))
     }
 }
 
@@ -83,6 +87,10 @@ mod tests {
             waits.note(ms);
         }
         assert_eq!(waits.first_gap_ms(), 1600);
+        for ms in [20_000; 3] {
+            waits.note(ms);
+        }
+        assert_eq!(waits.first_gap_ms(), FIRST_GAP_MS_MAX);
         for _ in 0..WAITS_MAX {
             waits.note(10);
         }

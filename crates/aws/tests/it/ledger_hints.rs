@@ -119,7 +119,7 @@ async fn no_decision_makes_more_than_four_queries() {
         let world = World::new(shards).await;
         world.add(0, 120).await;
         for queues in [&[OpenQueue::Anyone][..], &[OpenQueue::Anyone, OpenQueue::StrongOnly]] {
-            world.clock.advance(1);
+            world.clock.advance(11);
             world.there.open_tasks().await.expect("a count");
             world.here.open_tasks().await.expect("a count");
             world.calls.take();
