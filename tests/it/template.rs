@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use sn17_aws::schema;
 use sn17_aws::settings::Role;
 use sn17_core::policy::Policy;
+use sn17_http::HttpOptions;
 
 use parse::Template;
 
@@ -78,6 +79,9 @@ fn dispatch_sees_every_write_that_has_effects() {
     );
     assert_eq!(source["StartingPosition"], "TRIM_HORIZON");
     assert_eq!(source["BisectBatchOnFunctionError"], true);
+    // An outage of SQS is outlived, not counted.
+    assert_eq!(source["MaximumRetryAttempts"], -1);
+    assert_eq!(source["MaximumRecordAgeInSeconds"], 3600);
     assert_eq!(source["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
     assert_eq!(
         source["DestinationConfig"]["OnFailure"]["Destination"],
@@ -107,7 +111,8 @@ fn environments_are_what_the_settings_read() {
         .iter()
         .map(|variable| variable["Name"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(given, expected(Role::Scorer, &["AWS_REGION", "RUST_LOG", "SN17_STAGE"]), "scorer");
+    let own = ["AWS_REGION", "RUST_LOG", "SN17_DRAIN_SECS", "SN17_HEARTBEAT", "SN17_STAGE"];
+    assert_eq!(given, expected(Role::Scorer, &own), "scorer");
 }
 
 #[test]
@@ -157,15 +162,19 @@ fn queues_follow_the_policy() {
     let template = Template::load(ROOT);
     let scoring = template.properties("ScoringQueue");
     assert_eq!(scoring["VisibilityTimeout"], submissions.visibility_secs);
-    assert_eq!(scoring["RedrivePolicy"]["maxReceiveCount"], submissions.attempts_max);
+    // Workers count attempts themselves; the queue also counts what they give back when they are taken away.
+    let receives_max = scoring["RedrivePolicy"]["maxReceiveCount"].as_u64().unwrap();
+    assert!(receives_max > u64::from(submissions.attempts_max));
     assert!(scoring["MessageRetentionPeriod"].as_u64().unwrap() >= submissions.lifetime_secs);
 
-    // Lambda asks for six times the function's timeout, so that a message is not delivered twice while it is at work.
+    // Lambda takes no queue that shows a message again while the function may still be at work on it; beyond that, the
+    // time is what a timer that failed waits for its next try.
     let timeout = template.properties("Sweeper")["Timeout"].as_u64().unwrap();
     let timers = template.properties("TimersQueue");
-    assert!(timers["VisibilityTimeout"].as_u64().unwrap() >= 6 * timeout);
+    assert!((timeout..=60).contains(&timers["VisibilityTimeout"].as_u64().unwrap()));
     let source = &template.properties("Sweeper")["Events"]["Timers"]["Properties"];
     assert_eq!(source["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+    assert!(source["BatchSize"].as_u64().unwrap() <= 5);
 
     for (queue, dead_letters) in
         [("ScoringQueue", "ScoringDeadLetters"), ("TimersQueue", "TimersDeadLetters")]
@@ -215,6 +224,47 @@ fn blobs_outlive_the_items_that_name_them() {
     assert_eq!(aborted, [&json!({ "DaysAfterInitiation": 1 })]);
     let closed = bucket["PublicAccessBlockConfiguration"].as_object().unwrap();
     assert_eq!(closed.values().filter(|is_on| **is_on == json!(true)).count(), 4);
+    // What a page may read of an answer is the same as the gateway lets it.
+    let rules = &bucket["CorsConfiguration"]["CorsRules"];
+    assert_eq!(rules[0]["ExposedHeaders"], json!(["content-disposition"]));
+}
+
+/// Lambda streams 6 MB at full speed and the rest of at most 200 MB at 2 MB/s (Lambda quotas), and the conversion
+/// before it may use as much memory as the router gives to all of them.
+#[test]
+fn large_results_get_the_time_and_memory_that_they_need() {
+    const STREAMED_SECS: u64 = (200 - 6) / 2;
+    const RUNTIME_MB: usize = 256;
+    let template = Template::load(ROOT);
+    let gateway = template.properties("Gateway");
+    assert!(gateway["Timeout"].as_u64().unwrap() > STREAMED_SECS + 30);
+    let memory_mb = usize::try_from(gateway["MemorySize"].as_u64().unwrap()).unwrap();
+    let conversions_mb = HttpOptions::default().conversion_memory_bytes >> 20;
+    assert!(
+        memory_mb >= conversions_mb + RUNTIME_MB,
+        "{memory_mb} MB for {conversions_mb} MB of conversions"
+    );
+}
+
+/// A flood of requests may use up the account's concurrency, but not what timers and effects need, if the operator
+/// says so.
+#[test]
+fn timers_can_have_a_reserve_and_requests_a_firewall() {
+    let template = Template::load(ROOT);
+    let given =
+        |condition: &str, value: Value| json!({ "Fn::If": [condition, value, { "Ref": "AWS::NoValue" }] });
+    let reserve = json!({ "Ref": "ReservedConcurrency" });
+    for (function, _) in FUNCTIONS {
+        let reserved = template.properties(function).get("ReservedConcurrentExecutions");
+        let is_behind = ["Dispatch", "Sweeper"].contains(&function);
+        assert_eq!(reserved, is_behind.then(|| given("HasReserve", reserve.clone())).as_ref(), "{function}");
+    }
+    let source = &template.properties("Sweeper")["Events"]["Timers"]["Properties"];
+    assert_eq!(source["ScalingConfig"], given("HasReserve", json!({ "MaximumConcurrency": reserve })));
+    assert_eq!(template.parameter("ReservedConcurrency")["Default"], 0);
+    assert_eq!(template.parameter("WebAclArn")["Default"], "");
+    let distribution = &template.properties("Distribution")["DistributionConfig"];
+    assert_eq!(distribution["WebACLId"], given("HasWebAcl", json!({ "Ref": "WebAclArn" })));
 }
 
 #[test]
@@ -279,11 +329,25 @@ fn workers_finish_what_they_have_begun() {
     let workers = Template::load(WORKERS);
     let container = &workers.properties("TaskDefinition")["ContainerDefinitions"][0];
     assert_eq!(container["StopTimeout"], 120);
+    let variable = |name: &str| {
+        let variables = container["Environment"].as_array().unwrap();
+        &variables.iter().find(|variable| variable["Name"] == name).unwrap()["Value"]
+    };
+    // From a Spot notice to the end EC2 leaves 120 s, and ECS needs some of them to stop the task.
+    assert_eq!(variable("SN17_DRAIN_SECS"), &json!({ "Fn::If": ["IsGpu", "80", "110"] }));
+    let words = container["HealthCheck"]["Command"].as_array().unwrap();
+    assert_eq!(words.last(), Some(variable("SN17_HEARTBEAT")));
+    // At 100 a draining instance would keep its only task until it is gone, and the task would never be told.
+    let rollout = &workers.properties("Service")["DeploymentConfiguration"];
+    assert_eq!(rollout["MinimumHealthyPercent"], json!({ "Fn::If": ["IsGpu", 0, 100] }));
+    let data = &workers.properties("GpuInstance")["LaunchTemplateData"]["UserData"]["Fn::Base64"]["Fn::Sub"];
+    for line in ["ECS_ENABLE_SPOT_INSTANCE_DRAINING=true", "ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE=true"] {
+        assert!(data.as_str().unwrap().lines().any(|set| set == line), "{line}");
+    }
     let capacity = &workers.properties("GpuCapacity")["AutoScalingGroupProvider"];
     assert_eq!(capacity["ManagedDraining"], "ENABLED");
     assert_eq!(capacity["ManagedScaling"]["Status"], "ENABLED");
-    let deployment = &workers.properties("Service")["DeploymentConfiguration"]["DeploymentCircuitBreaker"];
-    assert_eq!(deployment, &json!({ "Enable": true, "Rollback": true }));
+    assert_eq!(rollout["DeploymentCircuitBreaker"], json!({ "Enable": true, "Rollback": true }));
     let scaling = workers.properties("Scaling");
     assert_eq!(scaling["MinCapacity"], json!({ "Ref": "WorkerMin" }));
     // Backlog per worker divides by the workers, so the first one has an alarm of its own.
