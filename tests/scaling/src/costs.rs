@@ -19,8 +19,12 @@ const RESULT_MS: u64 = 150;
 const DISPATCH_MS: u64 = 10;
 /// Milliseconds that `sweeper` is busy with one timer.
 const TIMER_MS: u64 = 20;
-/// Memory of the functions in gibibytes: gateway and miner, dispatch and sweeper (`template.yaml`).
-const MEMORY_GB: [f64; 2] = [0.5, 0.25];
+/// Memory of `gateway` in gibibytes (`template.yaml`).
+const GATEWAY_GB: f64 = 1769.0 / 1024.0;
+/// Memory of `miner` in gibibytes.
+const MINER_GB: f64 = 0.5;
+/// Memory of `dispatch` and of `sweeper` in gibibytes.
+const BACK_GB: f64 = 0.25;
 /// Miners of a task.
 const COPIES: f64 = 4.0;
 /// Looks at a task's status.
@@ -83,7 +87,6 @@ struct Line {
 }
 
 fn lines(operations: &[Operation]) -> Vec<Line> {
-    let [front, back] = MEMORY_GB;
     let of = |name: &str| {
         let found = operations.iter().find(|operation| operation.name == name);
         found.map_or(f64::NAN, Operation::per_million)
@@ -103,19 +106,19 @@ fn lines(operations: &[Operation]) -> Vec<Line> {
         table("result", 1.0),
         // A timer of the deadline, one of the first result, and a score for each copy; sent, received, deleted.
         line("SQS: six effects, each sent, received and deleted by itself", 18.0, SQS_REQUEST.of(1e6)),
-        line("Lambda `gateway`: add_task", 1.0, functions(front, ADD_MS)),
-        line("Lambda `gateway`: status", STATUSES, functions(front, STATUS_MS)),
-        line("Lambda `gateway`: result", 1.0, functions(front, RESULT_MS)),
-        line("Lambda `miner`: PullTask", COPIES, functions(front, PULL_MS)),
-        line("Lambda `miner`: SubmitResults without its wait", COPIES, functions(front, SUBMIT_MS)),
-        line("Lambda `dispatch`: six records, each a batch of its own", 6.0, functions(back, DISPATCH_MS)),
-        line("Lambda `sweeper`: two timers, each a batch of its own", 2.0, functions(back, TIMER_MS)),
+        line("Lambda `gateway`: add_task", 1.0, functions(GATEWAY_GB, ADD_MS)),
+        line("Lambda `gateway`: status", STATUSES, functions(GATEWAY_GB, STATUS_MS)),
+        line("Lambda `gateway`: result", 1.0, functions(GATEWAY_GB, RESULT_MS)),
+        line("Lambda `miner`: PullTask", COPIES, functions(MINER_GB, PULL_MS)),
+        line("Lambda `miner`: SubmitResults without its wait", COPIES, functions(MINER_GB, SUBMIT_MS)),
+        line("Lambda `dispatch`: six records, each a batch of its own", 6.0, functions(BACK_GB, DISPATCH_MS)),
+        line("Lambda `sweeper`: two timers, each a batch of its own", 2.0, functions(BACK_GB, TIMER_MS)),
     ]
 }
 
 /// Dollars for the waits of a million tasks' submissions.
 fn waits(ms: u64) -> f64 {
-    COPIES * GB_SECOND.of(1e6 * MEMORY_GB[0] * seconds(ms))
+    COPIES * GB_SECOND.of(1e6 * MINER_GB * seconds(ms))
 }
 
 /// The document: what each operation costs, and a million tasks.
@@ -212,7 +215,7 @@ Reading a table's stream costs nothing where Lambda does it for a trigger
 Assumed for each task: text prompt, a key with an hourly quota of at most 1,000, four copies, all of them handed in,
 good, and settled; 20 looks at the status, one download of the result of 1.5 MB; no conflicts, no retries, no batching of stream
 records and messages (at load batches of up to 100 and 10 make the lines of SQS, `dispatch` and `sweeper` cheaper). Functions run on
-arm64 with the memory of the template, 512 MB for `gateway` and `miner`, 256 MB for `dispatch` and `sweeper`, for so many
+arm64 with the memory of the template, 1,769 MB for `gateway`, 512 MB for `miner`, 256 MB for `dispatch` and `sweeper`, for so many
 milliseconds: add_task 20, status 8, result 150, pull 40, submission 200 besides its wait, a record 10, a timer 20. These times, and 3 s
 as the median wait for a verdict, are assumptions: no Lambda and no GPU was measured.
 
