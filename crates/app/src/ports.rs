@@ -272,6 +272,7 @@ pub trait Queue: Send + Sync {
     /// The dead letters of a queue, oldest first.
     async fn dead_letters(&self, queue: QueueName, max: usize) -> PortResult<Vec<Effect>>;
 
-    /// Puts every dead letter back into its queue with a fresh receive count; answers how many.
+    /// Puts dead letters back into their queue with a fresh receive count; answers how many. An adapter may bound what
+    /// one call does, so this may be called again until it answers none.
     async fn redrive(&self, queue: QueueName) -> PortResult<usize>;
 }

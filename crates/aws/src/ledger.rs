@@ -40,6 +40,7 @@ use commit::Outcome;
 use hints::HintCache;
 use pages::{OpenReader, SPREAD_MAX, SPREAD_MIN};
 use quota::Leases;
+use refresh::depth_ms;
 use watch::Waits;
 
 /// Shortest upper bound of the pause after a lost race, in milliseconds; it doubles with each try.
@@ -79,6 +80,8 @@ pub struct DynamoLedger {
     host: Host,
     sleep: SharedAsyncSleep,
     hints: Mutex<HintCache>,
+    /// How old hints may be for the depth.
+    depth_ms: u64,
     leases: Mutex<Leases>,
     waits: Mutex<Waits>,
     /// When a race for a task was last lost, milliseconds since the Unix epoch.
@@ -103,6 +106,7 @@ impl DynamoLedger {
         Self {
             client,
             hints: Mutex::new(HintCache::new(options.shards)),
+            depth_ms: depth_ms((host.random)()),
             options,
             leases: Mutex::new(Leases::new((host.random)())),
             host,

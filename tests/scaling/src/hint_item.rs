@@ -19,8 +19,9 @@ use crate::queues::Queues;
 
 /// Queries of a refresh that are under way at the same time (the ledger's refresh).
 const PARALLEL: u64 = 32;
-/// Hints for the depth alone may be this old, in milliseconds (the ledger's refresh).
-const DEPTH_MS: u64 = 1000;
+/// Hints for the depth alone may be this old on average, in milliseconds, and half as much more or less from process
+/// to process (the ledger's refresh).
+const DEPTH_MS: u64 = 10_000;
 /// Bytes of entries on one page of a query (Amazon DynamoDB API Reference).
 const PAGE_BYTES: usize = 1 << 20;
 /// Milliseconds that a query takes longer when it counts a whole page.
@@ -80,11 +81,38 @@ impl HintItem {
 
     /// What a process does about hints now.
     pub fn look(&mut self, looker: Looker, at: UnixMs) -> Lookup {
-        let age_ms = match looker {
-            Looker::Gateway(_) => self.age_ms.max(DEPTH_MS),
-            Looker::Miner(_) => self.age_ms,
-        };
+        let age_ms = self.age_ms(looker);
         self.cache(looker).look(at, age_ms)
+    }
+
+    /// How old the hints may be that a process goes by.
+    fn age_ms(&self, looker: Looker) -> u64 {
+        match looker {
+            Looker::Gateway(process) => self.age_ms.max(self.depth_ms(process)),
+            Looker::Miner(_) => self.age_ms,
+        }
+    }
+
+    /// How old the hints may be that a gateway goes by: evenly spread over the gateways.
+    fn depth_ms(&self, process: usize) -> u64 {
+        DEPTH_MS / 2 + DEPTH_MS * process as u64 / self.gateways.len() as u64
+    }
+
+    /// The network has been running for long: hints lie in the table, and each gateway got them at some time within
+    /// their age.
+    pub fn warm(&mut self, now: UnixMs, depth: usize, oldest: UnixMs) {
+        let mut hints = QueueHints { taken: now, counted: now, ..QueueHints::new(self.shards) };
+        for shard in 0..self.shards {
+            hints.note_open(OpenQueue::Anyone, shard, oldest);
+            hints.note_count(OpenQueue::Anyone, shard, depth as u64, None);
+        }
+        self.leave(&hints, &mut Meter::default());
+        for process in 0..self.gateways.len() {
+            // A stride that shares no factor with the age spreads neighbours over it.
+            let taken = UnixMs(now.0 - process as u64 * 7919 % self.depth_ms(process));
+            let known = QueueHints { taken, counted: taken, ..QueueHints::new(1) };
+            self.gateways[process].refreshed(taken, Some(known));
+        }
     }
 
     /// A process's copy.
@@ -103,8 +131,9 @@ impl HintItem {
 
     /// A process that began at `begun` has read the item and leases the refresh if need be; answers whether it is
     /// the one to refresh.
-    pub fn lease(&mut self, begun: UnixMs, meter: &mut Meter) -> bool {
-        if self.left.as_ref().is_some_and(|left| left.is_fresh(begun, self.age_ms)) {
+    pub fn lease(&mut self, looker: Looker, begun: UnixMs, meter: &mut Meter) -> bool {
+        let age_ms = self.age_ms(looker);
+        if self.left.as_ref().is_some_and(|left| left.is_fresh(begun, age_ms)) {
             return false;
         }
         self.counts.lease_tries += 1;
@@ -172,7 +201,16 @@ impl HintItem {
 
     /// A process leaves the hints that it took.
     pub fn leave(&mut self, hints: &QueueHints, meter: &mut Meter) {
-        self.bytes = serde_json::to_string(hints).map_or(0, |text| text.len() + NAMES_BYTES);
+        let bytes = |text: serde_json::Result<String>| text.map_or(0, |text| text.len() + NAMES_BYTES);
+        let (was_counting, progress) = (hints.is_counting, hints.progress());
+        let is_counting = !progress.0.is_empty();
+        if was_counting || is_counting {
+            let progress_bytes = bytes(serde_json::to_string(&progress));
+            meter.add(Partition::Hints, read_items([progress_bytes], Consistency::Strong));
+            meter.write(Partition::Hints, progress_bytes.div_ceil(WRITE_UNIT_BYTES));
+        }
+        let hints = &QueueHints { is_counting, ..hints.clone() };
+        self.bytes = bytes(serde_json::to_string(hints));
         self.counts.bytes_max = self.counts.bytes_max.max(self.bytes);
         meter.write(Partition::Hints, self.bytes.div_ceil(WRITE_UNIT_BYTES));
         self.left = Some(hints.clone());

@@ -216,6 +216,9 @@ impl World {
             );
         }
         view.insert_page(*page, positions);
+        if let Some(position) = puller.reader.seen_to(page.queue) {
+            view.limit_sight(position);
+        }
     }
 
     fn load_task(&mut self, id: TaskId, view: &mut View) {

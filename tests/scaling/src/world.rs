@@ -156,6 +156,8 @@ impl World {
             for ms in first..first + WARM_UP_MS + load.millis + KEPT_MS {
                 world.keep(UnixMs(ms));
             }
+            let (depth, oldest) = world.steady(begin);
+            world.hints.warm(begin, depth, oldest);
         }
         world
     }
@@ -266,16 +268,19 @@ impl World {
         }
     }
 
+    /// How many tasks stand in each shard after a long time of the load, and when the oldest was accepted.
+    fn steady(&self, at: UnixMs) -> (usize, UnixMs) {
+        let deadline_ms = self.load.since_ms.min(self.policy.tasks.deadline_secs * 1000);
+        let tasks = self.load.adds_per_sec * deadline_ms / 1000 / u64::from(self.queues.shards());
+        (usize::try_from(tasks).unwrap_or(usize::MAX), UnixMs(at.0 - deadline_ms))
+    }
+
     fn hints_read(&mut self, looker: Looker, begun: UnixMs, at: UnixMs, puller: Option<Box<Puller>>) {
-        if !self.hints.lease(begun, &mut self.meter) {
+        if !self.hints.lease(looker, begun, &mut self.meter) {
             self.go_on(looker, begun, at, puller);
             return;
         }
-        let steady = (self.load.since_ms > 0).then(|| {
-            let deadline_ms = self.load.since_ms.min(self.policy.tasks.deadline_secs * 1000);
-            let tasks = self.load.adds_per_sec * deadline_ms / 1000 / u64::from(self.queues.shards());
-            (usize::try_from(tasks).unwrap_or(usize::MAX), UnixMs(at.0 - deadline_ms))
-        });
+        let steady = (self.load.since_ms > 0).then(|| self.steady(at));
         let taken_at = at.plus_ms(CALL_MS);
         let (hints, ms) = self.hints.take(begun, taken_at, &self.queues, steady, &mut self.meter);
         let event = Event::HintsTaken(looker, begun, Box::new(hints), puller);

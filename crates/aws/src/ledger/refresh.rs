@@ -23,11 +23,18 @@ use crate::schema::{OPEN_INDEX, OPEN_PARTITION, OPEN_SORT, PARTITION_KEY, SORT_K
 
 /// Queries of a refresh that are under way at the same time.
 const PARALLEL: usize = 32;
-/// Hints for the depth alone may be this old, in milliseconds: every process behind the clients' routes reads them for
-/// it, and there may be thousands.
+/// Hints for the depth alone may be this old on average, in milliseconds: every process behind the clients' routes
+/// reads them for it, and there may be thousands.
 const DEPTH_MS: u64 = 10_000;
 /// A lease dated further ahead than this was written by a clock that is wrong, in milliseconds.
 const AHEAD_MS_MAX: u64 = 60_000;
+
+/// How old hints may be for the depth in one process, in milliseconds: from half of [`DEPTH_MS`] to one and a half. Each
+/// process keeps to its own, so that those that began together do not go on together.
+pub(super) fn depth_ms(random: u128) -> u64 {
+    let spread = random % u128::from(DEPTH_MS);
+    DEPTH_MS / 2 + u64::try_from(spread).unwrap_or_default()
+}
 
 /// A refresh under way; lets others refresh when it ends without a result, be it that its caller went away.
 struct Refresh<'a> {
@@ -64,7 +71,7 @@ impl DynamoLedger {
         }
     }
 
-    /// How many tasks are open, as far as is known: 0 while nobody has counted yet.
+    /// How many tasks are open, as far as is known: 0 while nobody knows.
     pub(super) async fn depth(&self) -> PortResult<u64> {
         if self.options.hints_ms == 0 {
             let mut hints = QueueHints::new(self.options.shards);
@@ -77,10 +84,13 @@ impl DynamoLedger {
                 }
             }
         }
-        let hints = match self.hints_of_age(self.options.hints_ms.max(DEPTH_MS)).await {
+        let hints = match self.hints_of_age(self.options.hints_ms.max(self.depth_ms)).await {
             Ok(hints) => hints,
-            // Nobody is refused for want of a hint, as long as there is an older one.
-            Err(error) => Some(self.hint_cache().at_hand().ok_or(error)?),
+            // Nobody is refused for want of a hint: an older one does, and without any nothing is known to be full.
+            Err(error) => {
+                tracing::warn!(%error, "the depth of the queues cannot be looked up");
+                self.hint_cache().at_hand()
+            }
         };
         Ok(hints.map_or(0, |hints| hints.depth()))
     }
