@@ -12,7 +12,8 @@ use crate::heartbeat::Heartbeat;
 
 /// Most scoring processes of one worker.
 pub const PROCESSES_MAX: u16 = 64;
-/// Seconds that submissions in hand get at the end. Spot instances and ECS's longest `stopTimeout` leave 120 s.
+/// Seconds that submissions in hand get at the end: ECS waits 120 s at most (`stopTimeout`). On EC2 Spot those begin with
+/// a notice that comes earlier than the signal; the template gives less there.
 pub const DRAIN_SECS_DEFAULT: u64 = 110;
 /// Giving everything back must not take longer.
 const GIVE_BACK_WITHIN: Duration = Duration::from_secs(5);

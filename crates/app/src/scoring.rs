@@ -94,17 +94,47 @@ pub enum Attempt {
     GivenUp,
 }
 
+/// What came of scoring a delivery.
+#[derive(Clone, Debug)]
+pub enum Examined {
+    /// There is nothing to settle.
+    Over(Attempt),
+    /// This is to take effect.
+    Concluded(Box<Conclusion>),
+}
+
+/// What scoring has found, and has not taken effect yet.
+#[derive(Clone, Debug)]
+pub struct Conclusion {
+    task: TaskId,
+    hotkey: Hotkey,
+    finding: Finding,
+    previews: Option<Previews>,
+    attempt: Attempt,
+}
+
 impl App {
     /// Scores and settles what a delivery asks for. Safe to repeat: a settled submission stays as it is (SB-1).
     ///
     /// # Errors
     /// Those of the ports; the delivery is then to be retried.
     pub async fn attempt(&self, delivery: &Delivery, scorer: &dyn Scorer) -> PortResult<Attempt> {
+        match self.examine(delivery, scorer).await? {
+            Examined::Over(attempt) => Ok(attempt),
+            Examined::Concluded(conclusion) => self.conclude(&conclusion).await,
+        }
+    }
+
+    /// The first half of [`App::attempt`]: scores what a delivery asks for.
+    ///
+    /// # Errors
+    /// Those of the ports; nothing has been scored then.
+    pub async fn examine(&self, delivery: &Delivery, scorer: &dyn Scorer) -> PortResult<Examined> {
         let Effect::Score { task, hotkey } = delivery.effect else {
-            return Ok(Attempt::Done);
+            return Ok(Examined::Over(Attempt::Done));
         };
         let Some(job) = self.scoring_job(task, hotkey).await? else {
-            return Ok(Attempt::Done);
+            return Ok(Examined::Over(Attempt::Done));
         };
         let kind = match job.prompt {
             ScoringPrompt::Text(_) => PromptKind::Text,
@@ -113,25 +143,36 @@ impl App {
         let started = self.now();
         let scored = scorer.score(job).await;
         self.note_pace(self.now().ms_since(started));
-        let finding = match scored {
+        let (finding, previews, attempt) = match scored {
             Ok(Scored::Measured { views, synthetic, previews }) => {
-                self.keep_previews(task, hotkey, previews).await?;
                 let metrics = Metrics::from_views(&views, kind, &self.policy.metrics);
-                Finding::Measured { metrics, synthetic }
+                (Finding::Measured { metrics, synthetic }, previews, Attempt::Done)
             }
-            Ok(Scored::Invalid { reason }) => Finding::Invalid { reason },
+            Ok(Scored::Invalid { reason }) => (Finding::Invalid { reason }, None, Attempt::Done),
             Err(error) if delivery.receive_count < self.policy.submissions.attempts_max => {
                 tracing::warn!(task.id = %task, %error, attempt = delivery.receive_count, "scoring failed, trying again");
-                return Ok(Attempt::Retry);
+                return Ok(Examined::Over(Attempt::Retry));
             }
             Err(error) => {
                 tracing::error!(task.id = %task, %error, "scoring failed for good");
-                self.settle(task, hotkey, Finding::Failed { reason: error.0 }).await?;
-                return Ok(Attempt::GivenUp);
+                (Finding::Failed { reason: error.0 }, None, Attempt::GivenUp)
             }
         };
-        self.settle(task, hotkey, finding).await?;
-        Ok(Attempt::Done)
+        Ok(Examined::Concluded(Box::new(Conclusion { task, hotkey, finding, previews, attempt })))
+    }
+
+    /// The second half: lets what was found take effect. It may be repeated until it succeeds, without scoring again.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub async fn conclude(&self, conclusion: &Conclusion) -> PortResult<Attempt> {
+        let Conclusion { task, hotkey, finding, previews, attempt } = conclusion;
+        // No verdict waits for its pictures.
+        if let Err(error) = self.keep_previews(*task, *hotkey, previews.clone()).await {
+            tracing::warn!(task.id = %task, %error, "the pictures of a submission are lost");
+        }
+        self.settle(*task, *hotkey, finding.clone()).await?;
+        Ok(*attempt)
     }
 
     /// Lets a verdict take effect; answers whether it was the first one.

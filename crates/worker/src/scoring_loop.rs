@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sn17_app::ports::{Delivery, PortError, PortErrorKind, PortResult};
-use sn17_app::{App, Attempt, Scorer};
+use sn17_app::{App, Attempt, Examined, Scorer};
 use sn17_core::ledger::{Effect, QueueName};
 use tokio::sync::watch;
 use tracing::Instrument as _;
@@ -162,7 +162,8 @@ impl ScoringLoop {
             Outcome::Attempted(Attempt::Retry) => {
                 queue.extend(&delivery.receipt, RETRY_SECS * delivery.receive_count.pow(2)).await
             }
-            // It goes to the dead letters: the queue has handed it out as often as it does.
+            // The embedded queue has handed it out as often as it does: it goes to the dead letters. Another queue
+            // delivers it once more, to be found settled.
             Outcome::Attempted(Attempt::GivenUp) | Outcome::GivenBack => {
                 queue.extend(&delivery.receipt, 0).await
             }
@@ -195,18 +196,29 @@ impl ScoringLoop {
     }
 
     /// Attempts a delivery until the ports play their part: their failures are no fault of the submission's, and must
-    /// not use up its deliveries.
+    /// not use up its deliveries. What has been scored is not scored again.
     async fn persistently(&self, delivery: &Delivery) -> PortResult<Attempt> {
-        let mut tries = 1;
-        loop {
-            match self.app.attempt(delivery, &*self.scorer).await {
-                Err(error) if tries < PORT_TRIES_MAX => {
-                    tracing::warn!(%error, tries, "a submission could not be settled, trying again");
-                    tries += 1;
-                    tokio::time::sleep(PORT_PAUSE).await;
-                }
-                attempt => return attempt,
+        match until_it_succeeds(|| self.app.examine(delivery, &*self.scorer)).await? {
+            Examined::Over(attempt) => Ok(attempt),
+            Examined::Concluded(conclusion) => until_it_succeeds(|| self.app.conclude(&conclusion)).await,
+        }
+    }
+}
+
+/// Repeats a step while a port fails, a bounded number of times.
+async fn until_it_succeeds<T, F>(mut step: impl FnMut() -> F) -> PortResult<T>
+where
+    F: Future<Output = PortResult<T>>,
+{
+    let mut tries = 1;
+    loop {
+        match step().await {
+            Err(error) if tries < PORT_TRIES_MAX => {
+                tracing::warn!(%error, tries, "a submission could not be settled, trying again");
+                tries += 1;
+                tokio::time::sleep(PORT_PAUSE).await;
             }
+            outcome => return outcome,
         }
     }
 }
