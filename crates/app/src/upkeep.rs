@@ -1,15 +1,20 @@
 //! What happens without being asked for: timers, repairs, the roster.
 
+use std::ops::Add;
+
+use futures_util::{StreamExt as _, stream};
 use sn17_core::ledger::{Effect, LoadSpec, QueueName};
 use sn17_core::settle::Finding;
 use sn17_core::state::{Key, Neuron, Roster};
 use sn17_core::{Hotkey, TaskId, miner, settle, task};
 
 use crate::App;
-use crate::ports::{PortResult, transact};
+use crate::ports::{Due, PortResult, transact};
 
 /// So many overdue items are looked at in one sweep.
 const SWEEP_MAX: usize = 1_000;
+/// So many of them at the same time: a thousand items of a table some milliseconds away are done in seconds.
+const PARALLEL: usize = 8;
 
 /// What a sweep or a roster change did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,6 +23,17 @@ pub struct Upkeep {
     pub tasks_ended: usize,
     /// Submissions sent to scoring again, or given up.
     pub submissions_resent: usize,
+}
+
+impl Add for Upkeep {
+    type Output = Self;
+
+    fn add(self, more: Self) -> Self {
+        Self {
+            tasks_ended: self.tasks_ended + more.tasks_ended,
+            submissions_resent: self.submissions_resent + more.submissions_resent,
+        }
+    }
 }
 
 impl App {
@@ -36,27 +52,43 @@ impl App {
     /// looked after is logged and left for the next sweep.
     ///
     /// # Errors
-    /// Those of the ledger when it cannot say what is overdue.
+    /// Those of the ledger when it cannot say what is overdue; the last one of several items when none of them could
+    /// be looked after, as that is no fault of theirs.
     pub async fn sweep(&self) -> PortResult<Upkeep> {
-        let mut done = Upkeep::default();
-        for due in self.ports.ledger.due(self.now(), SWEEP_MAX).await? {
-            match due.key {
-                Key::Task(id) => match self.finalise(id).await {
-                    Ok(()) => done.tasks_ended += 1,
-                    Err(error) => {
-                        tracing::error!(task.id = %id, %error, "an overdue task could not be ended");
-                    }
-                },
-                Key::Submission(task, hotkey) => match self.resend(task, hotkey).await {
-                    Ok(_) => done.submissions_resent += 1,
-                    Err(error) => {
-                        tracing::error!(task.id = %task, %error, "an overdue submission could not be sent again");
-                    }
-                },
-                Key::Session(_) | Key::Record(_) | Key::ApiKey(_) | Key::Roster => {}
+        let overdue = self.ports.ledger.due(self.now(), SWEEP_MAX).await?;
+        let mut outcomes = stream::iter(overdue).map(|due| self.look_after(due)).buffer_unordered(PARALLEL);
+        let (mut done, mut count) = (Upkeep::default(), 0);
+        let mut failed = Vec::new();
+        while let Some(outcome) = outcomes.next().await {
+            count += 1;
+            match outcome {
+                Ok(more) => done = done + more,
+                Err(error) => failed.push(error),
             }
         }
-        Ok(done)
+        match failed.pop() {
+            Some(error) if count > 1 && failed.len() + 1 == count => Err(error),
+            Some(_) | None => Ok(done),
+        }
+    }
+
+    async fn look_after(&self, due: Due) -> PortResult<Upkeep> {
+        match due.key {
+            Key::Task(id) => {
+                let ended = self.finalise(id).await;
+                ended.map(|()| Upkeep { tasks_ended: 1, ..Upkeep::default() }).inspect_err(|error| {
+                    tracing::error!(task.id = %id, %error, "an overdue task could not be ended");
+                })
+            }
+            Key::Submission(task, hotkey) => {
+                let resent = self.resend(task, hotkey).await;
+                let upkeep = |resent| Upkeep { submissions_resent: usize::from(resent), ..Upkeep::default() };
+                resent.map(upkeep).inspect_err(|error| {
+                    tracing::error!(task.id = %task, %error, "an overdue submission could not be sent again");
+                })
+            }
+            Key::Session(_) | Key::Record(_) | Key::ApiKey(_) | Key::Roster => Ok(Upkeep::default()),
+        }
     }
 
     /// Makes the sessions agree with the metagraph: newcomers get a session and a fresh record, whoever left or
@@ -115,14 +147,23 @@ impl App {
     pub async fn settle_dead_letters(&self, letters: &[(TaskId, Hotkey)]) -> PortResult<usize> {
         let mut settled = 0;
         for (task, hotkey) in letters {
-            let reason = "it could not be scored".to_owned();
-            settled += usize::from(self.settle(*task, *hotkey, Finding::Failed { reason }).await?);
+            settled += usize::from(self.settle_dead_letter(*task, *hotkey).await?);
         }
         Ok(settled)
     }
 
-    /// Sends every dead letter to scoring again; answers how many. What was settled in the meantime stays as it is,
-    /// so nothing is paid twice (SB-1).
+    /// Settles the submission behind one dead letter as [`App::settle_dead_letters`] does; answers whether it was
+    /// still to be settled.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub async fn settle_dead_letter(&self, task: TaskId, hotkey: Hotkey) -> PortResult<bool> {
+        let reason = "it could not be scored".to_owned();
+        self.settle(task, hotkey, Finding::Failed { reason }).await
+    }
+
+    /// Sends dead letters to scoring again, as many as the queue moves in one go; answers how many. What was settled
+    /// in the meantime stays as it is, so nothing is paid twice (SB-1).
     ///
     /// # Errors
     /// Those of the queue.
