@@ -15,11 +15,17 @@ use crate::schema::{API_KEYS, DUE_INDEX, DUE_PARTITION, DUE_SORT, OPEN_INDEX, OP
 
 /// Shards of the calendar that are looked at at the same time.
 const PARALLEL: usize = 32;
+/// At least so many entries of a shard are read: with many shards some hold more than their share.
+const SHARD_ENTRIES_MIN: usize = 64;
+/// A shard may hold so many times its share before what is due there has to wait for the next time.
+const SHARE_FACTOR: usize = 4;
 
 impl DynamoLedger {
-    /// What is due in any shard, longest overdue first.
+    /// What is due in any shard, longest overdue first. Entries that cannot be read are logged and passed over, as
+    /// they would be no better the next time.
     pub(super) async fn list_due(&self, now: UnixMs, limit: usize) -> PortResult<Vec<Due>> {
-        let shards = (0..self.options.shards).map(|shard| self.due_of(shard, now, limit));
+        let shard_limit = shard_limit(limit, self.options.shards);
+        let shards = (0..self.options.shards).map(|shard| self.due_of(shard, now, shard_limit));
         let found: Vec<Vec<Due>> = stream::iter(shards).buffer_unordered(PARALLEL).try_collect().await?;
         let mut due = found.concat();
         due.sort_unstable_by_key(|due| (due.at, due.key));
@@ -45,7 +51,10 @@ impl DynamoLedger {
                 .await
                 .map_err(|error| port_error("look for what is due", &error))?;
             for entry in answer.items().iter().filter(|entry| !is_expired(entry, now)) {
-                due.push(due_entry(entry)?);
+                match due_entry(entry) {
+                    Ok(entry) => due.push(entry),
+                    Err(error) => tracing::error!(%error, "an entry of the calendar cannot be read"),
+                }
             }
             resume = answer.last_evaluated_key;
             if resume.is_none() {
@@ -91,6 +100,12 @@ impl DynamoLedger {
     }
 }
 
+/// How many entries of each shard are read so that `limit` of all shards can be chosen.
+fn shard_limit(limit: usize, shards: u16) -> usize {
+    let share = limit.saturating_mul(SHARE_FACTOR) / usize::from(shards.max(1));
+    limit.min(share.max(SHARD_ENTRIES_MIN))
+}
+
 fn key_of_entry(entry: &Attributes) -> PortResult<Key> {
     place_of(entry).and_then(|place| place.key()).ok_or_else(|| invalid(entry))
 }
@@ -102,4 +117,23 @@ fn due_entry(entry: &Attributes) -> PortResult<Due> {
 
 fn invalid(entry: &Attributes) -> PortError {
     PortError::new(PortErrorKind::Corrupt, format!("an index holds the entry {entry:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_shards_are_not_read_as_deep_as_few() {
+        for (limit, shards, expected) in [
+            (1_000, 1, 1_000),
+            (1_000, 4, 1_000),
+            (1_000, 16, 250),
+            (1_000, 1_024, 64),
+            (10, 1_024, 10),
+            (0, 4, 0),
+        ] {
+            assert_eq!(shard_limit(limit, shards), expected, "{limit} of {shards} shards");
+        }
+    }
 }
