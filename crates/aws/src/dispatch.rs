@@ -18,10 +18,10 @@ pub fn effects_in(fx: &str) -> PortResult<Vec<Effect>> {
     serde_json::from_str(fx).map_err(corrupt)
 }
 
-/// Sends the effects of some records to their queues, each record's after those of the records before it, and answers for
-/// each record: the first error of its effects.
+/// Sends the effects of some records to their queues and answers for each record: the first error of its effects.
 ///
-/// Whatever is answered with an error may have been sent all the same.
+/// Whatever is answered with an error may have been sent all the same, and so may what stands behind it: the queues
+/// keep no order, so the requests are made beside each other.
 pub async fn send_all(queue: &SqsQueue, records: &[Vec<Effect>]) -> Vec<PortResult<()>> {
     let mut outcomes = queue.send_all(&records.concat()).await.into_iter();
     let mut answers = Vec::with_capacity(records.len());

@@ -16,8 +16,9 @@
 //! SQS has no way to look at a message without receiving it. [`SqsQueue::dead_letters`] receives up to 1,000 of them,
 //! which hides them from others for the time it takes, and gives them back at once. [`SqsQueue::redrive`] sends
 //! each one to its queue and then deletes it, so that a failure in between delivers it twice and never loses it;
-//! SQS's own `StartMessageMoveTask` ends at an unknown time after the call. Both leave letters alone that are no
-//! effects.
+//! SQS's own `StartMessageMoveTask` ends at an unknown time after the call. One call moves at most 500 letters and
+//! takes on no more after 20 s, so that it ends within a function's time; whoever wants more calls again. Both leave
+//! letters alone that are no effects.
 
 mod in_hand;
 mod messages;
@@ -26,6 +27,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
+use futures_util::{StreamExt as _, stream};
 use sn17_app::Host;
 use sn17_app::ports::{Delivery, PortError, PortErrorKind, PortResult, Queue, Receipt};
 use sn17_core::UnixMs;
@@ -44,8 +46,12 @@ const WAIT_SECS_MAX: u64 = 20;
 const LETTER_BATCHES_MAX: usize = 100;
 /// A dead letter that is looked at is hidden for so long at most, in seconds.
 const LETTER_SECS: u32 = 30;
-/// Batches of dead letters moved in one call: 10,000 letters.
-const REDRIVE_BATCHES_MAX: usize = 1_000;
+/// Batches of dead letters moved in one call: 500 letters.
+const REDRIVE_BATCHES_MAX: usize = 50;
+/// A call takes no more dead letters to move after so long, in seconds.
+const REDRIVE_SECS: u64 = 20;
+/// Requests with messages that are made at the same time.
+const SEND_PARALLEL: usize = 4;
 /// Asking for dead letters waits so long, in seconds: an answer at once may come from some of SQS's servers only.
 const LETTERS_WAIT_SECS: u64 = 1;
 
@@ -78,7 +84,8 @@ impl SqsQueue {
         Self { client, urls, host, in_hand: InHand::default() }
     }
 
-    /// Sends effects to their queues, ten in a request; answers for each one, in the same order.
+    /// Sends effects to their queues, ten in a request and some requests at the same time; answers for each one, in
+    /// the same order.
     ///
     /// An effect whose answer is an error may have been sent all the same; sending it again is right, as its consumer
     /// is idempotent.
@@ -88,15 +95,19 @@ impl SqsQueue {
         for (position, effect) in effects.iter().enumerate() {
             by_queue.entry(effect.queue()).or_default().push(position);
         }
-        for (queue, positions) in by_queue {
+        let mut sends = Vec::new();
+        for (queue, positions) in &by_queue {
             for positions in positions.chunks(BATCH_MAX) {
                 let batch: Vec<Effect> =
                     positions.iter().filter_map(|position| effects.get(*position).copied()).collect();
-                let answers = self.send_batch(queue, &batch).await;
-                for (position, answer) in positions.iter().zip(answers) {
-                    if let Some(outcome) = outcomes.get_mut(*position) {
-                        *outcome = answer;
-                    }
+                sends.push(async move { (positions, self.send_batch(*queue, &batch).await) });
+            }
+        }
+        let mut sent = stream::iter(sends).buffer_unordered(SEND_PARALLEL);
+        while let Some((positions, answers)) = sent.next().await {
+            for (position, answer) in positions.iter().zip(answers) {
+                if let Some(outcome) = outcomes.get_mut(*position) {
+                    *outcome = answer;
                 }
             }
         }
@@ -163,6 +174,35 @@ impl SqsQueue {
             Err(error) => tracing::warn!(%error, "an early timer could not be sent on yet"),
         }
         None
+    }
+
+    /// Moves a batch of dead letters to `queue`; answers how many of them are gone from `url`, and the last error.
+    async fn move_letters(
+        &self,
+        queue: QueueName,
+        url: &str,
+        letters: &[Message],
+    ) -> (usize, PortResult<()>) {
+        let readable = letters
+            .iter()
+            .filter_map(|letter| Some((letter.handle.as_str(), effect_in(queue, &letter.body).ok()?)));
+        let (handles, effects): (Vec<&str>, Vec<Effect>) = readable.unzip();
+        let mut outcome = Ok(());
+        let mut sent = Vec::with_capacity(handles.len());
+        for (handle, answer) in handles.into_iter().zip(self.send_batch(queue, &effects).await) {
+            match answer {
+                Ok(()) => sent.push(handle),
+                Err(error) => outcome = Err(error),
+            }
+        }
+        let mut moved = 0;
+        for answer in self.delete_batch(url, &sent).await {
+            match answer {
+                Ok(()) => moved += 1,
+                Err(error) => outcome = Err(error),
+            }
+        }
+        (moved, outcome)
     }
 
     /// Every dead letter that can be seen, up to [`LETTER_BATCHES_MAX`] batches, once each.
@@ -270,21 +310,28 @@ impl Queue for SqsQueue {
 
     async fn redrive(&self, queue: QueueName) -> PortResult<usize> {
         let url = self.dead_letters_url(queue)?;
-        let mut moved = 0;
+        let end = self.now().plus_secs(REDRIVE_SECS);
+        let (mut moved, mut outcome) = (0, Ok(()));
         for _ in 0..REDRIVE_BATCHES_MAX {
-            let letters = self.receive_messages(url, BATCH_MAX, LETTER_SECS, LETTERS_WAIT_SECS).await?;
-            if letters.is_empty() {
+            if self.now() >= end {
                 break;
             }
-            let readable = letters
-                .iter()
-                .filter_map(|letter| Some((letter.handle.as_str(), effect_in(queue, &letter.body).ok()?)));
-            let (handles, effects): (Vec<&str>, Vec<Effect>) = readable.unzip();
-            for (handle, outcome) in handles.into_iter().zip(self.send_batch(queue, &effects).await) {
-                outcome?;
-                self.delete_message(url, handle).await?;
-                moved += 1;
+            let received = self.receive_messages(url, BATCH_MAX, LETTER_SECS, LETTERS_WAIT_SECS).await;
+            let more = match received {
+                Ok(letters) if letters.is_empty() => break,
+                Ok(letters) => self.move_letters(queue, url, &letters).await,
+                Err(error) => (0, Err(error)),
+            };
+            moved += more.0;
+            outcome = more.1;
+            if outcome.is_err() {
+                break;
             }
+        }
+        match outcome {
+            // The answer says what is done; what is left shows again and can be asked for again.
+            Err(error) if moved > 0 => tracing::warn!(%error, moved, "not every dead letter could be moved"),
+            outcome => outcome?,
         }
         Ok(moved)
     }

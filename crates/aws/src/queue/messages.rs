@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use aws_sdk_sqs::config::Builder;
 use aws_sdk_sqs::types::{
-    ChangeMessageVisibilityBatchRequestEntry, MessageSystemAttributeName, QueueAttributeName,
-    SendMessageBatchRequestEntry,
+    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
+    MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry,
 };
 use aws_smithy_types::timeout::TimeoutConfig;
 use sn17_app::ports::{PortError, PortErrorKind, PortResult};
@@ -62,14 +62,7 @@ impl SqsQueue {
                 *outcome = Ok(());
             }
         }
-        for entry in output.failed() {
-            let status = if entry.sender_fault() { 400 } else { 500 };
-            let kind = service_kind(Some(entry.code()), status);
-            let error = PortError::new(kind, format!("cannot send a message: {}", entry.code()));
-            if let Some(outcome) = entry.id().parse().ok().and_then(|id: usize| outcomes.get_mut(id)) {
-                *outcome = Err(error);
-            }
-        }
+        note_failures("send a message", output.failed(), &mut outcomes);
         outcomes
     }
 
@@ -129,11 +122,51 @@ impl SqsQueue {
             };
             let entries = handles.iter().enumerate().filter_map(entry).collect();
             let request = self.client.change_message_visibility_batch().queue_url(url);
-            if let Err(error) = request.set_entries(Some(entries)).send().await {
-                let error = port_error("give messages back", &error);
-                tracing::warn!(%error, "dead letters stay hidden for a while");
+            match request.set_entries(Some(entries)).send().await {
+                Ok(output) => {
+                    if let Some(failure) = output.failed().first() {
+                        let (count, error) =
+                            (output.failed().len(), failure_of("give a message back", failure));
+                        tracing::warn!(%error, count, "dead letters stay hidden for a while");
+                    }
+                }
+                Err(error) => {
+                    let error = port_error("give messages back", &error);
+                    tracing::warn!(%error, count = handles.len(), "dead letters stay hidden for a while");
+                }
             }
         }
+    }
+
+    /// Deletes at most [`BATCH_MAX`] messages and answers for each one.
+    pub(super) async fn delete_batch(&self, url: &str, handles: &[&str]) -> Vec<PortResult<()>> {
+        let all = |error: PortError| handles.iter().map(|_| Err(error.clone())).collect();
+        if handles.is_empty() {
+            return Vec::new();
+        }
+        let entry = |(position, handle): (usize, &&str)| {
+            let entry = DeleteMessageBatchRequestEntry::builder().id(position.to_string());
+            entry.receipt_handle(*handle).build()
+        };
+        let entries = match handles.iter().enumerate().map(entry).collect() {
+            Ok(entries) => entries,
+            Err(error) => return all(PortError::new(PortErrorKind::Corrupt, error.to_string())),
+        };
+        let request = self.client.delete_message_batch().queue_url(url);
+        let output = match request.set_entries(Some(entries)).send().await {
+            Ok(output) => output,
+            Err(error) => return all(port_error("delete messages", &error)),
+        };
+        let unanswered =
+            PortError::new(PortErrorKind::Unavailable, "SQS does not say whether a message was deleted");
+        let mut outcomes: Vec<PortResult<()>> = all(unanswered);
+        for entry in output.successful() {
+            if let Some(outcome) = entry.id().parse().ok().and_then(|id: usize| outcomes.get_mut(id)) {
+                *outcome = Ok(());
+            }
+        }
+        note_failures("delete a message", output.failed(), &mut outcomes);
+        outcomes
     }
 
     pub(super) async fn delete_message(&self, url: &str, handle: &str) -> PortResult<()> {
@@ -164,6 +197,21 @@ fn waiting(wait_secs: u64) -> Builder {
     let attempt = Duration::from_secs(wait_secs + WAIT_MARGIN_SECS);
     let limits = TimeoutConfig::builder().operation_attempt_timeout(attempt).operation_timeout(2 * attempt);
     Builder::new().timeout_config(limits.build())
+}
+
+/// Notes what a batch's answer says about the entries that failed; an entry's id is its position.
+fn note_failures(what: &str, failed: &[BatchResultErrorEntry], outcomes: &mut [PortResult<()>]) {
+    for entry in failed {
+        if let Some(outcome) = entry.id().parse().ok().and_then(|id: usize| outcomes.get_mut(id)) {
+            *outcome = Err(failure_of(what, entry));
+        }
+    }
+}
+
+fn failure_of(what: &str, entry: &BatchResultErrorEntry) -> PortError {
+    let status = if entry.sender_fault() { 400 } else { 500 };
+    let kind = service_kind(Some(entry.code()), status);
+    PortError::new(kind, format!("cannot {what}: {}", entry.code()))
 }
 
 fn message(message: aws_sdk_sqs::types::Message) -> Message {

@@ -77,8 +77,9 @@ async fn effects_go_to_their_queues_ten_at_a_time() {
 
     let answers = send_all(&queue(&service), &records).await;
     assert!(answers.iter().all(Result::is_ok));
-    let sizes: Vec<usize> = service.asked().iter().map(|asked| entries(asked).len()).collect();
-    assert_eq!(sizes, [10, 2, 10, 2]);
+    let mut sizes: Vec<usize> = service.asked().iter().map(|asked| entries(asked).len()).collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [2, 2, 10, 10]);
     for asked in service.asked() {
         let is_timers = String::from_utf8_lossy(&asked.body).contains("/1/timers");
         for (effect, delay) in entries(&asked) {
@@ -87,6 +88,35 @@ async fn effects_go_to_their_queues_ten_at_a_time() {
         }
     }
 }
+
+/// Requests are made beside each other, and each answer still stands where its effect did.
+#[tokio::test]
+async fn answers_keep_the_order_of_the_effects() {
+    let service = Scripted::new(|request| {
+        let asked = Asked { uri: String::new(), body: request.body().bytes().unwrap().to_vec() };
+        let (mut taken, mut refused) = (Vec::new(), Vec::new());
+        for (position, (effect, _)) in entries(&asked).into_iter().enumerate() {
+            if REFUSED.map(score_effect).contains(&effect) {
+                refused.push((position, "RequestThrottled", false));
+            } else {
+                taken.push(position);
+            }
+        }
+        answer(&taken, &refused)
+    });
+    let records: Vec<Vec<Effect>> = (0..95).map(|number| vec![score_effect(number)]).collect();
+    let answers = send_all(&queue(&service), &records).await;
+    let failed: Vec<usize> = answers
+        .iter()
+        .enumerate()
+        .filter_map(|(position, answer)| answer.is_err().then_some(position))
+        .collect();
+    assert_eq!(failed, REFUSED.map(usize::from));
+    assert_eq!(service.asked().len(), 10);
+}
+
+/// The numbered effects that a service refuses.
+const REFUSED: [u8; 4] = [7, 23, 41, 94];
 
 #[tokio::test]
 async fn timers_beyond_what_sqs_holds_back_go_with_its_longest_delay() {

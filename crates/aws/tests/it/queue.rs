@@ -1,9 +1,13 @@
 //! The queue on SQS: an engine if there is one, and a service that answers from a script.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use aws_sdk_sqs::types::QueueAttributeName;
+use serde_json::{Value, json};
+use sn17_app::Host;
 use sn17_app::ports::{Ledger, PortErrorKind, PortResult, Queue};
 use sn17_aws::native::{self, Clients};
 use sn17_aws::queue::{QueueUrls, SqsQueue};
@@ -13,7 +17,7 @@ use sn17_store::conformance::Harness;
 use sn17_store::conformance::samples::{score_effect, timer_effect};
 use sn17_store::{Clock, Embedded, Options};
 
-use crate::engines::{self, MAX_RECEIVES, Scripted};
+use crate::engines::{self, Answer, MAX_RECEIVES, Scripted};
 
 mod on_an_engine {
     use super::SqsHarness;
@@ -48,6 +52,18 @@ impl SqsHarness {
 
     fn dead_letters_url(&self) -> String {
         self.urls.scoring_dead_letters.clone().unwrap()
+    }
+
+    /// The dead letters of scoring, those that looking at them has hidden for a while too.
+    async fn dead_letter_count(&self) -> usize {
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let request = self.clients.sqs().get_queue_attributes().queue_url(self.dead_letters_url());
+        let output = request.set_attribute_names(Some(names.to_vec())).send().await.unwrap();
+        let attributes = output.attributes.unwrap();
+        names.iter().map(|name| attributes[name].parse::<usize>().unwrap()).sum()
     }
 }
 
@@ -102,10 +118,7 @@ async fn garbage_becomes_a_dead_letter_and_blocks_nobody() {
     // They are dead letters for people to look at, and none of them is an effect.
     assert_eq!(harness.queue.dead_letters(QueueName::Scoring, 10).await.unwrap(), []);
     assert_eq!(harness.queue.redrive(QueueName::Scoring).await.unwrap(), 0);
-    let dead = harness.clients.sqs().receive_message().queue_url(harness.dead_letters_url());
-    let dead = dead.max_number_of_messages(10).visibility_timeout(0).send().await.unwrap();
-    // Redriving hides what it leaves for 30 s, so some or all of them show here.
-    assert!(dead.messages().len() <= 3);
+    assert_eq!(harness.dead_letter_count().await, 3);
 }
 
 #[tokio::test]
@@ -210,4 +223,78 @@ async fn a_submission_cannot_be_held_back_for_longer_than_sqs_does() {
     let error = queue.send(score_effect(1), Some(now.plus_secs(1000))).await.unwrap_err();
     assert_eq!(error.kind, PortErrorKind::Corrupt);
     assert_eq!(service.asked().len(), 1);
+}
+
+/// SQS with dead letters without end, ten in an answer, which takes every message and deletes none of `refused`.
+fn dead_letters_without_end(refused: &'static [usize]) -> Scripted {
+    Scripted::new(move |request| {
+        let target = request.headers().get("x-amz-target").unwrap();
+        if target.ends_with("ReceiveMessage") {
+            return letters((0..10).map(|number| serde_json::to_string(&score_effect(number)).unwrap()));
+        }
+        let refused = if target.ends_with("DeleteMessageBatch") { refused } else { &[] };
+        let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
+        let (mut taken, mut failed) = (Vec::new(), Vec::new());
+        for (position, entry) in body["Entries"].as_array().unwrap().iter().enumerate() {
+            if refused.contains(&position) {
+                failed.push(json!({ "Id": entry["Id"], "Code": "InternalError", "SenderFault": false }));
+            } else {
+                taken.push(json!({ "Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "0" }));
+            }
+        }
+        (200, json!({ "Successful": taken, "Failed": failed }).to_string())
+    })
+}
+
+/// An answer with these messages.
+fn letters(bodies: impl Iterator<Item = String>) -> Answer {
+    let message = |(number, body): (usize, String)| json!({ "MessageId": format!("m-{number}"), "ReceiptHandle": format!("h-{number}"), "Body": body });
+    (200, json!({ "Messages": bodies.enumerate().map(message).collect::<Vec<_>>() }).to_string())
+}
+
+/// How often the service was asked to delete messages.
+fn deletes(service: &Scripted) -> usize {
+    // Only these requests have receipt handles and no visibility.
+    let is_delete = |body: &[u8]| {
+        let body = String::from_utf8_lossy(body);
+        body.contains("ReceiptHandle") && !body.contains("VisibilityTimeout")
+    };
+    service.asked().iter().filter(|asked| is_delete(&asked.body)).count()
+}
+
+fn with_dead_letters() -> QueueUrls {
+    let scoring_dead_letters = Some("http://service.invalid/1/scoring-dead".to_owned());
+    QueueUrls { scoring_dead_letters, ..scoring_only() }
+}
+
+#[tokio::test]
+async fn one_call_redrives_so_many_letters_and_no_more() {
+    let service = dead_letters_without_end(&[]);
+    let queue = scripted(&service, with_dead_letters());
+    assert_eq!(queue.redrive(QueueName::Scoring).await.unwrap(), 500);
+    assert_eq!(deletes(&service), 50, "ten are deleted at once");
+}
+
+#[tokio::test]
+async fn a_slow_redrive_ends_in_time_and_says_what_it_did() {
+    let service = dead_letters_without_end(&[]);
+    let seconds = AtomicU64::new(0);
+    // Every look at the clock takes a second.
+    let now = Arc::new(move || UnixMs(1_000 * seconds.fetch_add(1, Ordering::Relaxed)));
+    let host = Host { now, ..native::host() };
+    let queue = SqsQueue::new(engines::scripted(&service).sqs(), with_dead_letters(), host);
+    let moved = queue.redrive(QueueName::Scoring).await.unwrap();
+    assert!((10..=200).contains(&moved), "{moved}");
+}
+
+#[tokio::test]
+async fn letters_that_could_not_be_deleted_are_not_counted() {
+    let service = dead_letters_without_end(&[2, 5]);
+    let queue = scripted(&service, with_dead_letters());
+    assert_eq!(queue.redrive(QueueName::Scoring).await.unwrap(), 8, "it stops, and can be called again");
+    let service = dead_letters_without_end(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    let queue = scripted(&service, with_dead_letters());
+    let error = queue.redrive(QueueName::Scoring).await.unwrap_err();
+    assert_eq!(error.kind, PortErrorKind::Unavailable, "{error}");
+    assert!(error.message.contains("delete"), "{error}");
 }
