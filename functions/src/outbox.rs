@@ -2,6 +2,8 @@
 
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
+use lambda_runtime::Error;
+use sn17_app::ports::PortError;
 use sn17_aws::dispatch::{effects_in, send_all};
 use sn17_aws::queue::SqsQueue;
 use sn17_aws::schema;
@@ -11,20 +13,33 @@ use sn17_core::ledger::Effect;
 ///
 /// A record that cannot be read would be no better the next time: it is logged and passed over, and what it should
 /// have caused is repaired by the sweeper.
-pub async fn dispatch(queue: &SqsQueue, event: Event) -> DynamoDbEventResponse {
+///
+/// # Errors
+/// When there is something to send and nothing could be sent. The stream delivers the whole batch again, as it would
+/// for a partial answer that names the first record; but an error is counted, and a partial answer is not.
+pub async fn dispatch(queue: &SqsQueue, event: Event) -> Result<DynamoDbEventResponse, Error> {
     let effects: Vec<Vec<Effect>> = event.records.iter().map(effects_of).collect();
     let outcomes = send_all(queue, &effects).await;
+    let with_effects = effects.iter().filter(|effects| !effects.is_empty()).count();
+    let failed: Vec<(&EventRecord, PortError)> = event
+        .records
+        .iter()
+        .zip(outcomes)
+        .filter_map(|(record, outcome)| Some((record, outcome.err()?)))
+        .collect();
+    let (failed_count, mut failed) = (failed.len(), failed.into_iter());
     let mut answer = DynamoDbEventResponse::default();
-    let failed =
-        event.records.iter().zip(outcomes).find_map(|(record, outcome)| Some((record, outcome.err()?)));
-    if let Some((record, error)) = failed {
-        tracing::warn!(%error, "effects could not be sent, they will be delivered again");
+    if let Some((record, error)) = failed.next() {
+        if failed_count == with_effects {
+            return Err(error.into());
+        }
+        tracing::warn!(%error, failed_count, "effects could not be sent, they will be delivered again");
         // The stream goes on from the first failure, so the later ones need not be named.
         let mut failure = DynamoDbBatchItemFailure::default();
         failure.item_identifier.clone_from(&record.change.sequence_number);
         answer.batch_item_failures.push(failure);
     }
-    answer
+    Ok(answer)
 }
 
 fn effects_of(record: &EventRecord) -> Vec<Effect> {

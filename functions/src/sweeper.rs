@@ -1,8 +1,12 @@
 //! What the sweeper does with its two kinds of events.
 
+mod looked_at;
+
 use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream};
 use lambda_runtime::Error;
 use serde_json::Value;
 use sn17_app::App;
@@ -11,10 +15,14 @@ use sn17_aws::blobs::S3Blobs;
 use sn17_aws::queue::{SqsQueue, effect_in};
 use sn17_core::ledger::QueueName;
 
+use looked_at::LookedAt;
+
 /// An upload without an end for so long has lost its sender: the longest request takes a minute.
 const UPLOAD_STALE_SECS: u64 = 15 * 60;
-/// Dead letters looked at in one sweep.
-const DEAD_LETTERS_MAX: usize = 100;
+/// Dead letters looked at in one sweep: as many as the queue finds in one go.
+const DEAD_LETTERS_MAX: usize = 1_000;
+/// Dead letters settled at the same time.
+const SETTLE_PARALLEL: usize = 8;
 
 /// The function's state between events.
 #[derive(Debug)]
@@ -22,32 +30,43 @@ pub struct Sweeper {
     app: Arc<App>,
     queue: SqsQueue,
     blobs: S3Blobs,
+    /// The dead letters that this process has settled: they stay in their queue for 14 days, and need it once.
+    settled: LookedAt,
 }
 
 impl Sweeper {
     /// Over the function's ports.
-    pub const fn new(app: Arc<App>, queue: SqsQueue, blobs: S3Blobs) -> Self {
-        Self { app, queue, blobs }
+    pub fn new(app: Arc<App>, queue: SqsQueue, blobs: S3Blobs) -> Self {
+        Self { app, queue, blobs, settled: LookedAt::default() }
     }
 
     /// Handles messages of the timers' queue, else the schedule's event; answers which messages are to be delivered
     /// again.
     ///
     /// # Errors
-    /// When the schedule's event could not be handled: Lambda counts it, and the next one does the rest.
+    /// When a duty of the schedule's event could not be done, or none of the messages: Lambda counts it, and the next
+    /// event does the rest.
     pub async fn handle(&self, event: Value) -> Result<Value, Error> {
         if event.get("Records").is_none() {
             self.sweep().await?;
             return Ok(Value::Null);
         }
+        let messages = serde_json::from_value::<SqsEvent>(event)?.records;
+        let outcomes = join_all(messages.iter().map(|message| self.timer(message))).await;
         let mut answer = SqsBatchResponse::default();
-        for message in serde_json::from_value::<SqsEvent>(event)?.records {
-            if let Err(error) = self.timer(&message).await {
+        let mut last_error = None;
+        for (message, outcome) in messages.iter().zip(outcomes) {
+            if let Err(error) = outcome {
                 tracing::warn!(%error, "a timer could not be handled, it will be delivered again");
-                answer.add_failure(message.message_id.unwrap_or_default());
+                answer.add_failure(message.message_id.clone().unwrap_or_default());
+                last_error = Some(error);
             }
         }
-        Ok(serde_json::to_value(answer)?)
+        match last_error {
+            // They all come again either way, but an error is counted and a partial answer is not.
+            Some(error) if answer.batch_item_failures.len() == messages.len() => Err(error.into()),
+            Some(_) | None => Ok(serde_json::to_value(answer)?),
+        }
     }
 
     async fn timer(&self, message: &SqsMessage) -> PortResult<()> {
@@ -59,20 +78,62 @@ impl Sweeper {
         self.app.timer(effect).await
     }
 
-    /// Repairs whatever was lost on the way.
-    async fn sweep(&self) -> PortResult<()> {
-        let done = self.app.sweep().await?;
-        let letters = self.app.dead_letters(DEAD_LETTERS_MAX).await?;
-        let settled = self.app.settle_dead_letters(&letters).await?;
-        let uploads = self.blobs.abort_stale(UPLOAD_STALE_SECS).await?;
-        tracing::info!(
-            tasks_ended = done.tasks_ended,
-            submissions_resent = done.submissions_resent,
-            dead_letters = letters.len(),
-            settled,
-            uploads_aborted = uploads,
-            "swept"
+    /// Repairs whatever was lost on the way. The duties are done beside each other, so that none of them keeps
+    /// another from its turn by failing or by taking all the function's time.
+    async fn sweep(&self) -> Result<(), Error> {
+        let (overdue, letters, uploads) = tokio::join!(
+            self.app.sweep(),
+            self.settle_dead_letters(),
+            self.blobs.abort_stale(UPLOAD_STALE_SECS)
         );
-        Ok(())
+        let mut failed = Vec::new();
+        match overdue {
+            Ok(done) => tracing::info!(done.tasks_ended, done.submissions_resent, "swept what was overdue"),
+            Err(error) => failed.push(format!("overdue items: {error}")),
+        }
+        match letters {
+            Ok((new, settled)) => tracing::info!(new, settled, "looked at dead letters"),
+            Err(error) => failed.push(format!("dead letters: {error}")),
+        }
+        match uploads {
+            Ok(aborted) => tracing::info!(aborted, "swept stale uploads"),
+            Err(error) => failed.push(format!("stale uploads: {error}")),
+        }
+        if failed.is_empty() { Ok(()) } else { Err(failed.join("; ").into()) }
+    }
+
+    /// Settles the submissions behind dead letters that this process has not settled yet; answers how many of those
+    /// there were, and how many of them had no verdict. One that cannot be settled is logged and left for the next
+    /// sweep.
+    ///
+    /// # Errors
+    /// Those of the queue; those of the ledger when none of several letters could be settled.
+    async fn settle_dead_letters(&self) -> PortResult<(usize, usize)> {
+        let mut letters = self.app.dead_letters(DEAD_LETTERS_MAX).await?;
+        letters.retain(|letter| !self.settled.has(letter));
+        let new = letters.len();
+        let mut outcomes =
+            stream::iter(letters)
+                .map(|(task, hotkey)| async move {
+                    ((task, hotkey), self.app.settle_dead_letter(task, hotkey).await)
+                })
+                .buffer_unordered(SETTLE_PARALLEL);
+        let (mut settled, mut failed) = (0, Vec::new());
+        while let Some((letter, outcome)) = outcomes.next().await {
+            match outcome {
+                Ok(is_first) => {
+                    settled += usize::from(is_first);
+                    self.settled.note(letter);
+                }
+                Err(error) => {
+                    tracing::error!(task.id = %letter.0, %error, "a dead letter could not be settled");
+                    failed.push(error);
+                }
+            }
+        }
+        match failed.pop() {
+            Some(error) if new > 1 && failed.len() + 1 == new => Err(error),
+            Some(_) | None => Ok((new, settled)),
+        }
     }
 }

@@ -15,7 +15,7 @@ async fn main() -> Result<(), Error> {
     let queue = Arc::new(native::queue(&started.settings, &started.clients, &started.host));
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Event>| {
         let queue = Arc::clone(&queue);
-        async move { Ok::<_, Error>(dispatch(&queue, event.payload).await) }
+        async move { dispatch(&queue, event.payload).await }
     }))
     .await
 }

@@ -1,8 +1,8 @@
 //! The Lambda function behind the routes of clients and operators.
 
-use lambda_http::{Error, service_fn};
+use lambda_http::Error;
 use sn17_aws::settings::Role;
-use sn17_functions::{BODY_BYTES_MAX, REDIRECT_ABOVE_BYTES, Started, embedded_metrics, respond};
+use sn17_functions::{BODY_BYTES_MAX, REDIRECT_ABOVE_BYTES, Started, embedded_metrics, serve_streaming};
 use sn17_http::{AdminKey, HttpOptions, PlatformLimit, RateLimits, RosterSource, Routes};
 
 #[tokio::main]
@@ -22,10 +22,9 @@ async fn main() -> Result<(), Error> {
         body_limit: Some(PlatformLimit { bytes_max: BODY_BYTES_MAX, edge: settings.edge_url.clone() }),
         redirect_above: Some(REDIRECT_ABOVE_BYTES),
         observer: Some(embedded_metrics(settings.stage.clone(), move || (clock.now)().0)),
-        // One instance serves one request at a time: limits by sender are the platform's.
+        // One instance serves one request at a time, so counters in it would count next to nothing: a web ACL is the place.
         limits: RateLimits::NONE,
         ..HttpOptions::default()
     };
-    let router = sn17_http::router(app, options);
-    lambda_http::run_with_streaming_response(service_fn(move |event| respond(router.clone(), event))).await
+    serve_streaming(sn17_http::router(app, options)).await
 }

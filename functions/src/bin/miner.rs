@@ -1,8 +1,8 @@
 //! The Lambda function behind the routes of miners.
 
-use lambda_http::{Error, service_fn};
+use lambda_http::Error;
 use sn17_aws::settings::Role;
-use sn17_functions::{BODY_BYTES_MAX, Started, embedded_metrics, respond};
+use sn17_functions::{BODY_BYTES_MAX, Started, embedded_metrics, serve};
 use sn17_http::{HttpOptions, PlatformLimit, RateLimits, Routes};
 
 #[tokio::main]
@@ -15,10 +15,9 @@ async fn main() -> Result<(), Error> {
         routes: Routes::Miners,
         body_limit: Some(PlatformLimit { bytes_max: BODY_BYTES_MAX, edge: settings.edge_url.clone() }),
         observer: Some(embedded_metrics(settings.stage.clone(), move || (clock.now)().0)),
-        // One instance serves one request at a time: limits by sender are the platform's.
+        // One instance serves one request at a time, so counters in it would count next to nothing: a web ACL is the place.
         limits: RateLimits::NONE,
         ..HttpOptions::default()
     };
-    let router = sn17_http::router(started.app(None)?, options);
-    lambda_http::run(service_fn(move |event| respond(router.clone(), event))).await
+    serve(sn17_http::router(started.app(None)?, options)).await
 }
