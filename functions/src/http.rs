@@ -72,10 +72,7 @@ fn readable_url(event: LambdaRequest) -> LambdaRequest {
 ///
 /// # Errors
 /// None: the router answers everything.
-async fn respond(
-    router: Router,
-    event: lambda_http::Request,
-) -> Result<Response, std::convert::Infallible> {
+async fn respond(router: Router, event: lambda_http::Request) -> Result<Response, std::convert::Infallible> {
     // Events have a path, but for those whose URL was taken out.
     if event.raw_http_path().is_empty() {
         return Ok((StatusCode::BAD_REQUEST, "the URL cannot be read").into_response());

@@ -21,7 +21,9 @@ pub use clients::{AddTask, AddTaskError, NewPrompt, ResultFile, ResultLink, Task
 pub use keys::{Caller, KeyLimits, KeyRow, KeySecret, NewKey};
 pub use miners::{Admission, AssignedTask, PullAnswer};
 pub use prompts::{PromptBook, PromptImage, sha256};
-pub use scoring::{Attempt, Conclusion, Examined, Previews, ScoreError, Scored, Scorer, ScoringJob, ScoringPrompt};
+pub use scoring::{
+    Attempt, Conclusion, Examined, Previews, ScoreError, Scored, Scorer, ScoringJob, ScoringPrompt,
+};
 pub use submissions::{Intake, IntakeError, SubmitAnswer, TakenSubmission, Verdict};
 pub use upkeep::Upkeep;
 
