@@ -76,7 +76,8 @@ impl ScoringProcess {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true);
-        // It reads what strangers made, and needs no way into the network for that.
+        // It reads what strangers made, and needs no credentials for that. This keeps them from what would print or
+        // leak its environment; a process of the same user that is taken over can still read its parent's.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("AWS_") {
                 command.env_remove(name);
