@@ -5,8 +5,8 @@
 //! block of one part at a time and hands it out by itself. It begins with the part that its own randomness picks and
 //! goes on to the next when that one is full.
 //!
-//! A process leases what it uses in a second or some: it begins with 1, a block used up within [`SHORT_MS`] doubles
-//! the next, one that lasted longer than [`LONG_MS`] halves it, and it is never more than a thousandth of what is left
+//! A process leases what it uses in a second or some: it begins with 1, a block used up within a second (`SHORT_MS`) doubles
+//! the next, one that lasted longer than four (`LONG_MS`) halves it, and it is never more than a thousandth of what is left
 //! of the window, judged by the part. So a process writes about once a second however many tasks it counts, and what
 //! it has leased and not used when it ends, which is lost to the window, is about what it uses in a second.
 //!
