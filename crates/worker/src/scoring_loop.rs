@@ -162,8 +162,7 @@ impl ScoringLoop {
             Outcome::Attempted(Attempt::Retry) => {
                 queue.extend(&delivery.receipt, RETRY_SECS * delivery.receive_count.pow(2)).await
             }
-            // The embedded queue has handed it out as often as it does: it goes to the dead letters. Another queue
-            // delivers it once more, to be found settled.
+            // The queue has handed it out as often as it does: it goes to the dead letters.
             Outcome::Attempted(Attempt::GivenUp) | Outcome::GivenBack => {
                 queue.extend(&delivery.receipt, 0).await
             }
