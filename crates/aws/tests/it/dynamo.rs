@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{Credentials, Region};
+use aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
     Projection, ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType,
@@ -88,16 +89,30 @@ pub(crate) fn table_name() -> String {
     format!("sn17-{}-{begun}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Makes the table with its indexes and stream, from the schema's names; answers the stream's ARN.
-pub(crate) async fn create_table(client: &aws_sdk_dynamodb::Client, table: &str) -> String {
+/// Makes the table with its indexes, from the schema's names, and without a stream: at every write dynoxide looks at
+/// all records of one, and ten thousand tasks would take hours.
+pub(crate) async fn create_table(client: &aws_sdk_dynamodb::Client, table: &str) {
+    table_to_create(client, table).send().await.expect("the engine makes tables");
+}
+
+/// Makes the table with its indexes and its stream; answers the stream's ARN.
+async fn create_table_with_stream(client: &aws_sdk_dynamodb::Client, table: &str) -> String {
+    let stream =
+        StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewImage);
+    let stream = stream.build().expect("complete");
+    let created = table_to_create(client, table).stream_specification(stream).send().await;
+    let created = created.expect("the engine makes tables");
+    let description = created.table_description().expect("a table is described");
+    description.latest_stream_arn().expect("the table has a stream").to_owned()
+}
+
+fn table_to_create(client: &aws_sdk_dynamodb::Client, table: &str) -> CreateTableFluentBuilder {
     let attributes =
         [PARTITION_KEY, SORT_KEY, OPEN_PARTITION, OPEN_SORT, DUE_PARTITION, DUE_SORT].map(|name| {
             let definition = AttributeDefinition::builder().attribute_name(name);
             definition.attribute_type(ScalarAttributeType::S).build().expect("complete")
         });
-    let stream =
-        StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewImage);
-    let created = client
+    client
         .create_table()
         .table_name(table)
         .billing_mode(BillingMode::PayPerRequest)
@@ -105,12 +120,6 @@ pub(crate) async fn create_table(client: &aws_sdk_dynamodb::Client, table: &str)
         .set_key_schema(Some(keys(PARTITION_KEY, SORT_KEY)))
         .global_secondary_indexes(index(OPEN_INDEX, OPEN_PARTITION, OPEN_SORT))
         .global_secondary_indexes(index(DUE_INDEX, DUE_PARTITION, DUE_SORT))
-        .stream_specification(stream.build().expect("complete"))
-        .send()
-        .await
-        .expect("the engine makes tables");
-    let description = created.table_description().expect("a table is described");
-    description.latest_stream_arn().expect("the table has a stream").to_owned()
 }
 
 fn keys(partition: &str, sort: &str) -> Vec<KeySchemaElement> {
@@ -283,7 +292,7 @@ impl DynamoHarness {
 
     async fn new(engine: &Engine, clock: ManualClock, queue: Arc<dyn Queue>, waits: bool) -> Self {
         let (client, options) = (engine.client(http()), exact(&table_name()));
-        let arn = create_table(&client, &options.table).await;
+        let arn = create_table_with_stream(&client, &options.table).await;
         let stream = Mutex::new(Stream { client: engine.streams(), arn, iterators: Vec::new() });
         let ledger = Arc::new(ledger(client.clone(), options.clone(), &clock));
         Self { client, options, ledger, queue: Arc::new(FedQueue { queue, stream }), clock, waits }
