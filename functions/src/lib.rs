@@ -18,7 +18,8 @@ mod telemetry;
 use std::sync::Arc;
 
 use sn17_app::{App, Host, KeySecret, PromptBook};
-use sn17_aws::native::{self, Clients};
+use sn17_aws::clients::Clients;
+use sn17_aws::native;
 use sn17_aws::settings::{Role, Settings};
 
 pub use embedded_metrics::embedded_metrics;

@@ -50,6 +50,8 @@ const CHUNK_BYTES_MAX: usize = 1 << 20;
 const UPLOAD_SECS: u64 = 15 * 60;
 /// Longest time that a link may be valid, in seconds: a week, as Signature Version 4 allows.
 const LINK_SECS_MAX: u32 = 604_800;
+/// An upload without an end for so long has lost its sender, in seconds: the longest request takes a minute.
+pub const UPLOAD_STALE_SECS: u64 = 15 * 60;
 /// Most multipart uploads aborted in one sweep.
 const STALE_MAX: usize = 1_000;
 

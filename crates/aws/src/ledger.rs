@@ -9,7 +9,7 @@
 //! repeats it looks like a lost race, and so does a lost deletion. The decision then runs again on a state that
 //! contains its own effect, and answers by that state as the rules do for any repeated request.
 
-mod attributes;
+pub(crate) mod attributes;
 mod commit;
 mod counters;
 pub mod hints;

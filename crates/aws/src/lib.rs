@@ -1,7 +1,10 @@
 //! Ledger on DynamoDB, blobs on S3 and queue on SQS.
 
+pub mod backlog;
 pub mod blobs;
+pub mod clients;
 pub mod dispatch;
+pub mod edge;
 mod error;
 pub mod ledger;
 #[cfg(not(target_family = "wasm"))]

@@ -58,7 +58,7 @@ const LETTERS_WAIT_SECS: u64 = 1;
 /// The queues that a host may use. A host is given only those of its role.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueueUrls {
-    /// Submissions to score.
+    /// Submissions to score; empty on an edge, which has no queue.
     pub scoring: String,
     /// Submissions that could not be scored.
     pub scoring_dead_letters: Option<String>,

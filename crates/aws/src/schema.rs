@@ -12,11 +12,12 @@
 //! | nonce of a signed request | `N#<ss58>#<uuid>` | `N#<nonce>` | when the request is too old to be repeated |
 //! | metagraph as last applied | `X#roster` | `X` | none |
 //! | hints about the queues · who refreshes them · counts that go on | `X#hints` | `X` · `L` · `C` | none |
+//! | backlog of the scoring queue, for hosts that cannot ask it | `X#backlog` | `X` | none |
 //!
 //! Attributes: `v` the value as JSON, `rev` its revision, `did` the decision that wrote it, `exp` when it counts as
 //! absent (milliseconds), `ttl` when DynamoDB may delete it (seconds, rounded up), `fx` the effects of that write
 //! (only if there are any: the table's stream carries them on), `n` the count of a part of a quota window
-//! (a limit of at most 1,000 has one part, a larger one 16).
+//! (a limit of at most 1,000 has one part, a larger one 16) or of the backlog, `at` when hints or the backlog were taken.
 //!
 //! # Indexes
 //! Both are sparse, derived from the item by `sn17_core::index`, and carry `exp` besides the keys.
@@ -55,6 +56,8 @@
 //! | refresh the hints, `s` shards | `GetItem`, 2 `PutItem`, 2 `s` `Query` | 2 | 0.5 + `s` |
 //! | count the open tasks | 2 `s` `Query`, one page of at most 1 MB each | 0 | `s`, or 0.5 for every 4 KB of entries |
 //! | what is due | `s` `Query` | 0 | 0.5 `s` |
+//! | leave the backlog, once a minute | `PutItem` | 1 | 0 |
+//! | backlog, at most once in 5 s in each process at the edge | `GetItem` | 0 | 0.5 |
 //! | list the API keys | `Query`, `BatchGetItem` | 0 | 0.5 + 1 a key |
 //!
 //! A condition that fails costs as much as the write would have.
@@ -94,9 +97,9 @@ pub const EXPIRES: &str = "exp";
 pub const TTL: &str = "ttl";
 /// The effects of the write as a JSON list; what the stream's filter asks for.
 pub const EFFECTS: &str = "fx";
-/// The count of a part of a quota window.
+/// The count of a part of a quota window, or of the backlog.
 pub const COUNT: &str = "n";
-/// When the hints were taken, or their refresh was begun, milliseconds since the Unix epoch.
+/// When the hints or the backlog were taken, or a refresh of the hints was begun, milliseconds since the Unix epoch.
 pub const TAKEN_AT: &str = "at";
 
 /// The index of open tasks, and of API keys.

@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `SN17_TABLE` | all | name of the table |
 //! | `SN17_BUCKET` | all but dispatch | name of the bucket |
-//! | `SN17_SCORING_QUEUE_URL` | all | the queue of submissions to score |
+//! | `SN17_SCORING_QUEUE_URL` | all but edge | the queue of submissions to score |
 //! | `SN17_SCORING_DEAD_LETTERS_URL` | gateway, sweeper | its dead letters |
 //! | `SN17_TIMERS_QUEUE_URL` | dispatch, sweeper | the queue of tasks to look at later |
 //! | `SN17_SHARDS` | all but dispatch | shards of the indexes, 1 to 1024, 4 unless set |
@@ -12,27 +12,35 @@
 //! | `SN17_VALIDATOR_HOTKEY` | all but dispatch | ss58 address that miners address and sign for |
 //! | `SN17_API_KEY_SECRET_ID`, `SN17_ADMIN_KEY_SECRET_ID` | gateway | where Secrets Manager keeps the two secrets |
 //! | `SN17_EDGE_URL` | gateway, miner | optional: the host that takes bodies above Lambda's 6 MiB |
-//! | `SN17_STAGE` | gateway, miner | what metrics call this deployment, `local` unless set |
+//! | `SN17_STAGE` | gateway, miner, edge | what metrics call this deployment, `local` unless set |
+//! | `SN17_API_KEY_SECRET`, `SN17_ADMIN_KEY` | edge | the two secrets themselves, at least 32 characters each |
+//! | `AWS_REGION` | edge | where the table and the bucket are |
+//! | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` | edge | whose permissions it has |
+//! | `AWS_SESSION_TOKEN` | edge | optional: comes with short-lived credentials |
+//! | `AWS_ENDPOINT_URL` | edge | optional: a local engine instead of AWS |
 //!
-//! An empty variable counts as unset, since a template cannot leave one out. The SDK reads its own variables, such as
-//! `AWS_REGION` and `AWS_ENDPOINT_URL`.
+//! An empty variable counts as unset, since a template cannot leave one out. For the other roles the SDK reads its own
+//! variables, such as `AWS_REGION` and `AWS_ENDPOINT_URL`.
+
+mod access;
+mod parse;
 
 use std::fmt;
 
 use sn17_core::Hotkey;
 use sn17_core::policy::Policy;
-use sn17_wire::ss58;
 
 use crate::queue::QueueUrls;
+use parse::{bucket_name, policy, queue_url, secret_id, shards, stage, table_name, url, validator};
+
+pub use access::{Access, Secret};
 
 /// Shards of the open queues and of the due calendar where nothing else is said.
 const SHARDS_DEFAULT: u16 = 4;
-/// Most shards.
-const SHARDS_MAX: u16 = 1024;
 /// What metrics call a deployment that has no name.
 const STAGE_DEFAULT: &str = "local";
-/// Longest URL that is taken, in bytes.
-const URL_BYTES_MAX: usize = 2048;
+/// Fewest characters of a secret.
+pub(crate) const SECRET_CHARS_MIN: usize = 32;
 
 /// Whose environment is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,11 +55,14 @@ pub enum Role {
     Sweeper,
     /// The scoring worker.
     Scorer,
+    /// A host at the edge, which has neither the SDK's own configuration nor queues.
+    Edge,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 5] = [Self::Gateway, Self::Miner, Self::Dispatch, Self::Sweeper, Self::Scorer];
+    pub const ALL: [Self; 6] =
+        [Self::Gateway, Self::Miner, Self::Dispatch, Self::Sweeper, Self::Scorer, Self::Edge];
 
     /// The variables it reads, required ones first.
     pub const fn variables(self) -> &'static [Variable] {
@@ -83,6 +94,21 @@ impl Role {
                 Policy,
             ],
             Self::Scorer => &[Table, Bucket, ScoringQueueUrl, ValidatorHotkey, Shards, Policy],
+            Self::Edge => &[
+                Table,
+                Bucket,
+                ValidatorHotkey,
+                ApiKeySecret,
+                AdminKey,
+                Region,
+                AccessKeyId,
+                SecretAccessKey,
+                SessionToken,
+                EndpointUrl,
+                Shards,
+                Policy,
+                Stage,
+            ],
         }
     }
 }
@@ -114,6 +140,20 @@ pub enum Variable {
     EdgeUrl,
     /// `SN17_STAGE`.
     Stage,
+    /// `SN17_API_KEY_SECRET`.
+    ApiKeySecret,
+    /// `SN17_ADMIN_KEY`.
+    AdminKey,
+    /// `AWS_REGION`.
+    Region,
+    /// `AWS_ACCESS_KEY_ID`.
+    AccessKeyId,
+    /// `AWS_SECRET_ACCESS_KEY`.
+    SecretAccessKey,
+    /// `AWS_SESSION_TOKEN`.
+    SessionToken,
+    /// `AWS_ENDPOINT_URL`.
+    EndpointUrl,
 }
 
 impl Variable {
@@ -132,6 +172,13 @@ impl Variable {
             Self::AdminKeySecretId => "SN17_ADMIN_KEY_SECRET_ID",
             Self::EdgeUrl => "SN17_EDGE_URL",
             Self::Stage => "SN17_STAGE",
+            Self::ApiKeySecret => "SN17_API_KEY_SECRET",
+            Self::AdminKey => "SN17_ADMIN_KEY",
+            Self::Region => "AWS_REGION",
+            Self::AccessKeyId => "AWS_ACCESS_KEY_ID",
+            Self::SecretAccessKey => "AWS_SECRET_ACCESS_KEY",
+            Self::SessionToken => "AWS_SESSION_TOKEN",
+            Self::EndpointUrl => "AWS_ENDPOINT_URL",
         }
     }
 }
@@ -151,6 +198,8 @@ pub struct Settings {
     pub secrets: Option<SecretIds>,
     /// The host that takes larger bodies than Lambda does.
     pub edge_url: Option<String>,
+    /// How AWS is reached, and the secrets themselves; an edge's alone.
+    pub access: Option<Access>,
     /// What metrics call this deployment.
     pub stage: String,
 }
@@ -208,7 +257,7 @@ impl Settings {
         let mut reader = Reader { role, lookup, faults: Vec::new() };
         let table = reader.required(Variable::Table, table_name);
         let queues = QueueUrls {
-            scoring: reader.required(Variable::ScoringQueueUrl, queue_url),
+            scoring: reader.if_read(Variable::ScoringQueueUrl, queue_url).unwrap_or_default(),
             scoring_dead_letters: reader.if_read(Variable::ScoringDeadLettersUrl, queue_url),
             timers: reader.if_read(Variable::TimersQueueUrl, queue_url),
             timers_dead_letters: None,
@@ -224,11 +273,12 @@ impl Settings {
             admin_key: reader.required(Variable::AdminKeySecretId, secret_id),
         });
         let edge_url = reader.optional(Variable::EdgeUrl, url);
+        let access = role.variables().contains(&Variable::Region).then(|| reader.access());
         let stage = reader.optional(Variable::Stage, stage).unwrap_or_else(|| STAGE_DEFAULT.to_owned());
         if !reader.faults.is_empty() {
             return Err(SettingsError(reader.faults));
         }
-        Ok(Self { role, table, queues, network, secrets, edge_url, stage })
+        Ok(Self { role, table, queues, network, secrets, edge_url, access, stage })
     }
 
     /// What the use cases need.
@@ -238,6 +288,15 @@ impl Settings {
     pub fn network(&self) -> Result<&Network, SettingsError> {
         let missing = || SettingsError(vec![format!("{:?} runs no use cases", self.role)]);
         self.network.as_ref().ok_or_else(missing)
+    }
+
+    /// How AWS is reached, and the secrets themselves.
+    ///
+    /// # Errors
+    /// For every role but an edge.
+    pub fn access(&self) -> Result<&Access, SettingsError> {
+        let missing = || SettingsError(vec![format!("{:?} has the SDK's own configuration", self.role)]);
+        self.access.as_ref().ok_or_else(missing)
     }
 
     /// Where the secrets lie.
@@ -295,188 +354,5 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
     }
 }
 
-/// Amazon DynamoDB's rule for names of tables.
-fn table_name(text: &str) -> Result<String, String> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-    if (3..=255).contains(&text.len()) && text.bytes().all(allowed) {
-        return Ok(text.to_owned());
-    }
-    Err("is no name of a table: 3 to 255 letters, digits, `_`, `-` and `.`".to_owned())
-}
-
-/// Amazon S3's rule for names of buckets, but for its reserved beginnings and endings.
-fn bucket_name(text: &str) -> Result<String, String> {
-    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let allowed = |byte: u8| is_inner(byte) || matches!(byte, b'-' | b'.');
-    let ends = [text.bytes().next(), text.bytes().last()];
-    if (3..=63).contains(&text.len())
-        && text.bytes().all(allowed)
-        && ends.iter().flatten().all(|byte| is_inner(*byte))
-    {
-        return Ok(text.to_owned());
-    }
-    Err("is no name of a bucket: 3 to 63 lower-case letters, digits, `-` and `.`".to_owned())
-}
-
-/// An absolute URL of a host.
-fn url(text: &str) -> Result<String, String> {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
-    let is_host = !host.is_empty() && !host.starts_with(':') && !host.contains('@');
-    if is_host && text.len() <= URL_BYTES_MAX && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Ok(text.to_owned());
-    }
-    Err("is no URL of a host: `https://host` or `http://host`, a path if need be".to_owned())
-}
-
-/// The URL of a queue: its host, then its account and its name.
-fn queue_url(text: &str) -> Result<String, String> {
-    let text = url(text)?;
-    let path = text.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
-    if path.is_some_and(|(_, path)| !path.trim_matches('/').is_empty()) {
-        return Ok(text);
-    }
-    Err("is no URL of a queue: it lacks the queue's name".to_owned())
-}
-
-/// A short word, as it becomes a dimension of metrics.
-fn stage(text: &str) -> Result<String, String> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    if text.len() <= 32 && text.bytes().all(allowed) {
-        return Ok(text.to_owned());
-    }
-    Err("is no stage: at most 32 letters, digits and `-`".to_owned())
-}
-
-fn shards(text: &str) -> Result<u16, String> {
-    let shards = text.parse().ok().filter(|shards| (1..=SHARDS_MAX).contains(shards));
-    shards.ok_or_else(|| format!("is no number from 1 to {SHARDS_MAX}"))
-}
-
-fn policy(text: &str) -> Result<Policy, String> {
-    let policy: Policy = serde_json::from_str(text).map_err(|error| format!("is no policy: {error}"))?;
-    policy.validate().map_err(|error| format!("is no policy: {error}"))?;
-    Ok(policy)
-}
-
-fn validator(text: &str) -> Result<Hotkey, String> {
-    ss58::decode(text).map_err(|error| format!("is no hotkey: {error}"))
-}
-
-/// A name or an ARN; the secret itself, put here by mistake, is never repeated in a message.
-fn secret_id(text: &str) -> Result<String, String> {
-    if text.len() <= URL_BYTES_MAX && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Ok(text.to_owned());
-    }
-    Err("is no name of a secret".to_owned())
-}
-
 #[cfg(test)]
-mod tests {
-    use std::cell::RefCell;
-
-    use super::*;
-
-    /// The well-known development key of Substrate, `//Alice`.
-    const ALICE: &str = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
-
-    fn good(name: &str) -> Option<String> {
-        let value = match name {
-            "SN17_TABLE" => "sn17-test",
-            "SN17_BUCKET" => "sn17-blobs",
-            "SN17_SCORING_QUEUE_URL" => "https://sqs.eu-central-1.amazonaws.com/123456789012/scoring",
-            "SN17_SCORING_DEAD_LETTERS_URL" => "http://127.0.0.1:4570/000000000000/scoring-dead",
-            "SN17_TIMERS_QUEUE_URL" => "https://sqs.eu-central-1.amazonaws.com/123456789012/timers",
-            "SN17_VALIDATOR_HOTKEY" => ALICE,
-            "SN17_API_KEY_SECRET_ID" => "arn:aws:secretsmanager:eu-central-1:123456789012:secret:api-AbCdEf",
-            "SN17_ADMIN_KEY_SECRET_ID" => "sn17/admin",
-            "SN17_EDGE_URL" => "https://edge.example.org:4443",
-            "SN17_POLICY" => r#"{"tasks":{"copies":2}}"#,
-            "SN17_SHARDS" => "1024",
-            _ => return None,
-        };
-        Some(value.to_owned())
-    }
-
-    /// What is said of a gateway's environment in which one variable is something else.
-    fn check(name: &str, value: &str, fault: &str) {
-        let lookup = |asked: &str| if asked == name { Some(value.to_owned()) } else { good(asked) };
-        let SettingsError(faults) = Settings::from_lookup(Role::Gateway, lookup).unwrap_err();
-        assert_eq!(faults.len(), 1, "{faults:?}");
-        assert!(faults[0].starts_with(name) && faults[0].contains(fault), "{faults:?}");
-    }
-
-    #[test]
-    fn each_role_asks_for_its_variables_and_no_other() {
-        for role in Role::ALL {
-            let asked = RefCell::new(Vec::new());
-            let settings = Settings::from_lookup(role, |name| {
-                asked.borrow_mut().push(name.to_owned());
-                good(name)
-            });
-            let settings = settings.unwrap();
-            let mut asked = asked.into_inner();
-            let mut expected: Vec<&str> = role.variables().iter().map(|variable| variable.name()).collect();
-            asked.sort_unstable();
-            expected.sort_unstable();
-            assert_eq!(asked, expected, "{role:?}");
-            assert_eq!(settings.network.is_none(), role == Role::Dispatch);
-            assert_eq!(settings.secrets.is_some(), role == Role::Gateway);
-            assert_eq!(settings.queues.timers.is_some(), matches!(role, Role::Dispatch | Role::Sweeper));
-        }
-    }
-
-    #[test]
-    fn what_is_set_is_read_and_what_is_not_has_its_default() {
-        let settings = Settings::from_lookup(Role::Gateway, good).unwrap();
-        let network = settings.network().unwrap();
-        assert_eq!((network.shards, network.policy.tasks.copies), (1024, 2));
-        assert_eq!(ss58::encode(&network.validator), ALICE);
-        assert_eq!(settings.secrets().unwrap().admin_key, "sn17/admin");
-        assert_eq!(settings.edge_url.as_deref(), Some("https://edge.example.org:4443"));
-
-        let optional = ["SN17_SHARDS", "SN17_POLICY", "SN17_EDGE_URL"];
-        let without = |name: &str| good(name).filter(|_| !optional.contains(&name));
-        let settings = Settings::from_lookup(Role::Miner, without).unwrap();
-        let network = settings.network().unwrap();
-        assert_eq!((network.shards, network.policy), (4, Policy::default()));
-        assert_eq!(settings.edge_url, None);
-    }
-
-    #[test]
-    fn every_fault_is_said_at_once() {
-        let SettingsError(faults) = Settings::from_lookup(Role::Gateway, |_| None).unwrap_err();
-        let required = [
-            "SN17_TABLE",
-            "SN17_SCORING_QUEUE_URL",
-            "SN17_SCORING_DEAD_LETTERS_URL",
-            "SN17_BUCKET",
-            "SN17_VALIDATOR_HOTKEY",
-            "SN17_API_KEY_SECRET_ID",
-            "SN17_ADMIN_KEY_SECRET_ID",
-        ];
-        assert_eq!(faults, required.map(|name| format!("{name} is not set")));
-        let empty = Settings::from_lookup(Role::Gateway, |_| Some(String::new())).unwrap_err();
-        assert_eq!(empty, SettingsError(faults));
-    }
-
-    #[test]
-    fn faulty_values_are_refused() {
-        check("SN17_TABLE", "a/b", "name of a table");
-        check("SN17_BUCKET", "Upper", "name of a bucket");
-        check("SN17_BUCKET", "-ab", "name of a bucket");
-        check("SN17_SCORING_QUEUE_URL", "sqs.amazonaws.com/1/q", "URL of a host");
-        check("SN17_SCORING_QUEUE_URL", "https://sqs.amazonaws.com/", "lacks the queue's name");
-        check("SN17_SCORING_DEAD_LETTERS_URL", "https://user@host/1/q", "URL of a host");
-        check("SN17_EDGE_URL", "https://", "URL of a host");
-        check("SN17_EDGE_URL", "https://a b", "URL of a host");
-        check("SN17_SHARDS", "0", "1 to 1024");
-        check("SN17_SHARDS", "1025", "1 to 1024");
-        check("SN17_SHARDS", "four", "1 to 1024");
-        check("SN17_POLICY", "{", "no policy");
-        check("SN17_POLICY", r#"{"unknown":1}"#, "no policy");
-        check("SN17_POLICY", r#"{"tasks":{"copies":0}}"#, "tasks.copies");
-        check("SN17_VALIDATOR_HOTKEY", &ALICE[1..], "no hotkey");
-        check("SN17_API_KEY_SECRET_ID", "a b", "name of a secret");
-    }
-}
+mod tests;

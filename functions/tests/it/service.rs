@@ -16,7 +16,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::retry::RetryConfig;
-use sn17_aws::native::Clients;
+use sn17_aws::clients::Clients;
 
 /// A request that a service was sent.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use crate::schema::row::{self, Attribute, RowError, decision_text};
 use crate::schema::{DECISION, EXPIRES, PARTITION_KEY, SORT_KEY};
 
 /// The attributes of an item as the SDK has them.
-pub(super) type Attributes = HashMap<String, AttributeValue>;
+pub(crate) type Attributes = HashMap<String, AttributeValue>;
 
 /// A value as the SDK takes it.
 pub(super) fn value(attribute: Attribute) -> AttributeValue {
@@ -24,12 +24,12 @@ pub(super) fn value(attribute: Attribute) -> AttributeValue {
 }
 
 /// Attributes as the SDK takes them.
-pub(super) fn values(attributes: impl IntoIterator<Item = (&'static str, Attribute)>) -> Attributes {
+pub(crate) fn values(attributes: impl IntoIterator<Item = (&'static str, Attribute)>) -> Attributes {
     attributes.into_iter().map(|(name, attribute)| (name.to_owned(), value(attribute))).collect()
 }
 
 /// The key of the table that names a place.
-pub(super) fn key_of(place: &Place) -> Attributes {
+pub(crate) fn key_of(place: &Place) -> Attributes {
     values([
         (PARTITION_KEY, Attribute::Text(place.partition.clone())),
         (SORT_KEY, Attribute::Text(place.sort.clone())),
@@ -43,7 +43,7 @@ pub(super) fn field<'a>(attributes: &'a Attributes, name: &str) -> Option<&'a st
 }
 
 /// An attribute as a number.
-pub(super) fn number(attributes: &Attributes, name: &str) -> Option<u64> {
+pub(crate) fn number(attributes: &Attributes, name: &str) -> Option<u64> {
     field(attributes, name)?.parse().ok()
 }
 

@@ -71,7 +71,12 @@ impl Place {
         Self::new("X#hints", "C")
     }
 
-    /// The key of the item that lies here; none for nonces, quota windows, hints and what is not ours.
+    /// Where the sweeper leaves how many submissions wait for a score.
+    pub fn of_backlog() -> Self {
+        Self::new("X#backlog", "X")
+    }
+
+    /// The key of the item that lies here; none for nonces, quota windows, hints, the backlog and what is not ours.
     pub fn key(&self) -> Option<Key> {
         let (kind, name) = self.partition.split_once('#')?;
         match (kind, self.sort.as_str()) {
@@ -134,6 +139,7 @@ mod tests {
             Place::of_nonce(&nonce),
             Place::of_hints(),
             Place::of_hints_lease(),
+            Place::of_backlog(),
             Place::new("", ""),
             Place::new("T#no-uuid", "T"),
             Place::new("M#no-address", "S"),

@@ -31,7 +31,8 @@ use s3s_fs::FileSystem;
 use sn17_app::Host;
 use sn17_app::ports::{BlobKey, Blobs, PortErrorKind, PortResult, UploadId};
 use sn17_aws::blobs::{BlobOptions, S3Blobs};
-use sn17_aws::native::{self, Clients};
+use sn17_aws::clients::Clients;
+use sn17_aws::native;
 use sn17_core::UnixMs;
 use tokio::net::TcpListener;
 
