@@ -1,0 +1,105 @@
+//! Requests and answers as workerd has them and as the router has them.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody as _, to_bytes};
+use axum::extract::Request;
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
+use futures_util::{Stream, StreamExt as _};
+use sn17_http::RemoteIp;
+use worker::send::SendFuture;
+use worker::worker_sys::FixedLengthStream;
+use worker::{Delay, Headers, ResponseBody, ResponseBuilder, web_sys};
+
+/// Between two pieces of a request's body at least this may pass, and twice this at most.
+const BODY_PIECE_WITHIN: Duration = Duration::from_secs(30);
+/// Where Cloudflare says who sent a request, whatever the sender says.
+const SENDER: &str = "cf-connecting-ip";
+
+/// The request for the router; none if its method, URL or headers are no HTTP.
+pub(crate) fn request(incoming: &web_sys::Request) -> Option<Request> {
+    let mut request = Request::new(incoming.body().map_or_else(Body::empty, body));
+    *request.method_mut() = incoming.method().parse().ok()?;
+    *request.uri_mut() = incoming.url().parse().ok()?;
+    for (name, value) in Headers(incoming.headers()).entries() {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        request.headers_mut().append(name, HeaderValue::from_bytes(value.as_bytes()).ok()?);
+    }
+    let sender = request.headers().get(SENDER).and_then(|ip| ip.to_str().ok()?.parse().ok());
+    request.extensions_mut().insert(RemoteIp(sender));
+    Some(request)
+}
+
+fn body(stream: web_sys::ReadableStream) -> Body {
+    Body::from_stream(Arriving { body: worker::Body::new(stream), has_moved: false, silence: silence() })
+}
+
+fn silence() -> SendFuture<Delay> {
+    SendFuture::new(Delay::from(BODY_PIECE_WITHIN))
+}
+
+/// The body of a request, which ends with an error when nothing has come of it for too long.
+struct Arriving {
+    body: worker::Body,
+    /// Whether anything has come since `silence` began.
+    has_moved: bool,
+    /// One timer for many pieces: a body of 20 MB has thousands.
+    silence: SendFuture<Delay>,
+}
+
+impl Stream for Arriving {
+    type Item = worker::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Poll::Ready(piece) = self.body.poll_next_unpin(context) {
+            self.has_moved = true;
+            return Poll::Ready(piece);
+        }
+        while Pin::new(&mut self.silence).poll(context).is_ready() {
+            if !std::mem::take(&mut self.has_moved) {
+                return Poll::Ready(Some(Err("the body does not go on".into())));
+            }
+            self.silence = silence();
+        }
+        Poll::Pending
+    }
+}
+
+/// The router's answer for workerd: in one piece if it is one, else streamed.
+pub(crate) async fn answer(response: Response) -> worker::Result<web_sys::Response> {
+    let (parts, body) = response.into_parts();
+    let headers = Headers::new();
+    for (name, value) in &parts.headers {
+        headers.append(name.as_str(), &String::from_utf8_lossy(value.as_bytes()))?;
+    }
+    let body = match body.size_hint().exact() {
+        Some(0) => ResponseBody::Empty,
+        Some(_) => ResponseBody::Body(to_bytes(body, usize::MAX).await.map_err(text)?.to_vec()),
+        None => ResponseBody::Stream(stream(body, announced(&parts.headers))?),
+    };
+    let builder = ResponseBuilder::new().with_status(parts.status.as_u16()).with_headers(headers);
+    Ok(builder.body(body).into())
+}
+
+/// The body as a stream of workerd's, of a length that it knows if the headers say one: else it would leave that out.
+fn stream(body: Body, bytes: Option<u64>) -> worker::Result<web_sys::ReadableStream> {
+    let stream = worker::Body::from_stream(body.into_data_stream())?.into_inner();
+    let stream = stream.ok_or("a stream has no stream")?;
+    let Some(bytes) = bytes else { return Ok(stream) };
+    let fixed = FixedLengthStream::new_big_int(bytes.into())?;
+    // Whether all of it was taken is the client's affair.
+    let _piping = stream.pipe_to(&fixed.writable());
+    Ok(fixed.readable())
+}
+
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn text(error: axum::Error) -> worker::Error {
+    error.to_string().into()
+}

@@ -1,0 +1,66 @@
+//! The network's HTTP surface as a Cloudflare Worker: clients, miners and operators over DynamoDB and S3.
+//!
+//! The routes are those of `sn17-http`, the adapters those of `sn17-aws`. What is here stands between them and workerd:
+//! `exchange` turns requests and answers, `fetch` is the AWS SDK's HTTP client, `platform` its clock and timers,
+//! `console` the logs, `home` keeps requests of one isolate apart.
+
+mod console;
+mod exchange;
+mod fetch;
+mod home;
+mod platform;
+mod service;
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use futures_util::channel::oneshot;
+use tower::ServiceExt as _;
+use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, web_sys};
+
+use crate::home::stay_home;
+use crate::service::Service;
+
+#[event(start)]
+fn start() {
+    console::init();
+}
+
+#[event(fetch)]
+async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker::Result<web_sys::Response> {
+    exchange::answer(respond(&request, &env, &context).await).await
+}
+
+async fn respond(request: &web_sys::Request, env: &Env, context: &Context) -> Response {
+    let router = match Service::of(env) {
+        Ok(service) => service.router.clone(),
+        Err(error) => {
+            tracing::error!(%error, "the Worker's variables are faulty");
+            return (StatusCode::INTERNAL_SERVER_ERROR, "internal error").into_response();
+        }
+    };
+    let Some(request) = exchange::request(request) else {
+        return (StatusCode::BAD_REQUEST, "the request cannot be read").into_response();
+    };
+    // workerd forgets, and does not drop, what it runs for a client that has gone: memory and a miner's place would be
+    // lost to this isolate. So it goes on, finds the body broken, and cleans up.
+    let (sender, receiver) = oneshot::channel();
+    context.wait_until(async move {
+        let Ok(response) = stay_home(router.oneshot(request)).await;
+        // Nobody is left to be told when the receiver is gone.
+        drop(sender.send(response));
+    });
+    receiver.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+}
+
+#[event(scheduled)]
+async fn scheduled(_: ScheduledEvent, env: Env, _: ScheduleContext) {
+    match Service::of(&env) {
+        Ok(service) => {
+            // Without a message: what was done is logged, and what was not is done by the next sweep.
+            if let Err(error) = stay_home(service.edge.sweep()).await {
+                tracing::error!(%error, "the sweep failed");
+            }
+        }
+        Err(error) => tracing::error!(%error, "the Worker's variables are faulty"),
+    }
+}
