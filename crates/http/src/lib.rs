@@ -101,7 +101,10 @@ pub fn router(app: Arc<App>, options: HttpOptions) -> Router {
         router = router
             .route(route::ADMIN_METAGRAPH, get(metagraph::get).put(metagraph::put))
             .route(route::ADMIN_KEYS, get(admin::list).post(admin::add))
-            .route(route::ADMIN_KEY, delete(admin::revoke))
+            .route(route::ADMIN_KEY, delete(admin::revoke));
+    }
+    if server.options.routes.has_dead_letters() && server.options.admin_key.is_some() {
+        router = router
             .route(route::DEAD_LETTERS, get(admin::dead_letters))
             .route(route::REDRIVE, post(admin::redrive));
     }

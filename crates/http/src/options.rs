@@ -19,8 +19,12 @@ pub struct HttpOptions {
     /// Working memory in bytes of all submissions being received at once. Beyond it a submission is asked to come
     /// back.
     pub submission_memory_bytes: usize,
-    /// Working memory in bytes of all results being turned into PLY at once. A larger one is turned alone.
+    /// Working memory in bytes of all results being turned into PLY, and of all pictures being read, at once. One that
+    /// needs more is worked on alone.
     pub conversion_memory_bytes: usize,
+    /// Most working memory in bytes of a single one of them; what needs more is refused, whoever else is served. None for
+    /// no such limit, where there is memory for one of any size.
+    pub conversion_bytes_max: Option<usize>,
     /// Limits by sender.
     pub limits: RateLimits,
     /// Where work runs that would keep other requests waiting.
@@ -47,17 +51,24 @@ pub enum Routes {
     Clients,
     /// The miners' synapses.
     Miners,
+    /// Every one but those of dead letters, which lie in a queue that only the functions reach.
+    Edge,
 }
 
 impl Routes {
     /// Whether clients and operators are served.
     pub(crate) const fn has_clients(self) -> bool {
-        matches!(self, Self::All | Self::Clients)
+        matches!(self, Self::All | Self::Clients | Self::Edge)
     }
 
     /// Whether miners are served.
     pub(crate) const fn has_miners(self) -> bool {
-        matches!(self, Self::All | Self::Miners)
+        matches!(self, Self::All | Self::Miners | Self::Edge)
+    }
+
+    /// Whether operators see the dead letters.
+    pub(crate) const fn has_dead_letters(self) -> bool {
+        matches!(self, Self::All | Self::Clients)
     }
 }
 
@@ -82,7 +93,7 @@ pub enum RosterSource {
 }
 
 impl Default for HttpOptions {
-    /// All routes but the admin ones, 64 MiB for small bodies, 256 MiB for prompts, 512 MiB for submissions, 1 GiB for conversions,
+    /// All routes but the admin ones, 64 MiB for small bodies, 256 MiB for prompts, 512 MiB for submissions, 1 GiB for conversions of any size,
     /// the original gateway's rate limits, long work in place, no limit of a platform, no redirects, no observer, the
     /// roster from a file.
     fn default() -> Self {
@@ -93,6 +104,7 @@ impl Default for HttpOptions {
             prompt_memory_bytes: 256 << 20,
             submission_memory_bytes: 512 << 20,
             conversion_memory_bytes: 1 << 30,
+            conversion_bytes_max: None,
             limits: RateLimits::default(),
             blocking: Blocking::default(),
             body_limit: None,

@@ -74,6 +74,10 @@ impl Route {
 
 /// The refusal of a path that is not there, or not on a host of these routes.
 pub(crate) fn unknown(path: &str, routes: Routes) -> Refusal {
+    if routes == Routes::Edge && path.starts_with(DEAD_LETTERS) {
+        let message = "this host reaches no queue: the gateway function has the dead letters";
+        return Refusal::not_found("unknown_path", message);
+    }
     if !is_synapse(path) || path[1..].contains('/') {
         return Refusal::not_found("unknown_path", "Not found");
     }

@@ -23,13 +23,17 @@ impl Server {
     /// pixels, so that no miner works on what no worker can read.
     pub(super) async fn check_image(&self, picture: Bytes) -> Result<Bytes, Refusal> {
         let format = check_header(&picture, &self.app.policy().tasks)?;
-        let share = self.conversions.take(DECODE_ALLOC_BYTES_MAX).ok_or_else(|| {
+        let alloc_bytes_max = self
+            .options
+            .conversion_bytes_max
+            .map_or(DECODE_ALLOC_BYTES_MAX, |max| max.min(DECODE_ALLOC_BYTES_MAX));
+        let share = self.conversions.take(alloc_bytes_max).ok_or_else(|| {
             let message = "too many pictures are being read";
             Refusal::busy("conversion_memory", message, DECODE_RETRY_SECS).upholding("IN-1")
         })?;
         let decode = move || {
             let _share = share;
-            reader(&picture, format, DECODE_ALLOC_BYTES_MAX as u64).decode()?;
+            reader(&picture, format, alloc_bytes_max as u64).decode()?;
             Ok(picture)
         };
         Ok(self.options.blocking.run(decode).await?.map_err(unreadable)?)

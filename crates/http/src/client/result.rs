@@ -123,6 +123,7 @@ impl Server {
             Refusal::busy("conversion_memory", message, CONVERSION_RETRY_SECS).upholding("IN-1")
         };
         let spz_bytes = usize::try_from(splat.bytes).unwrap_or(usize::MAX);
+        self.check_conversion(spz_bytes)?;
         let mut share = self.conversions.take(spz_bytes).ok_or_else(too_little)?;
         let mut spz = Vec::with_capacity(spz_bytes);
         while let Some(chunk) = splat.stream.next().await {
@@ -136,7 +137,9 @@ impl Server {
         // Splats and PLY of the same size live side by side for a moment.
         let decoded_bytes = inspect(&spz).map_err(broken)?.decoded_bytes;
         let needed = usize::try_from(decoded_bytes.saturating_mul(2)).unwrap_or(usize::MAX);
-        if !share.grow(needed.saturating_add(spz_bytes)) {
+        let needed = needed.saturating_add(spz_bytes);
+        self.check_conversion(needed)?;
+        if !share.grow(needed) {
             return Err(too_little());
         }
         let convert = move || {
@@ -154,6 +157,18 @@ impl Server {
             bytes,
             ResultFormat::Ply,
         ))
+    }
+}
+
+impl Server {
+    /// Refuses a conversion that takes more memory than one may have here, however little else there is to do.
+    fn check_conversion(&self, needed_bytes: usize) -> Result<(), Refusal> {
+        if self.options.conversion_bytes_max.is_none_or(|bytes_max| needed_bytes <= bytes_max) {
+            return Ok(());
+        }
+        let message =
+            "the result is too large to be turned into PLY on this host: ask for it with format=spz";
+        Err(Refusal::bad_request("conversion_size", message).upholding("IN-1"))
     }
 }
 

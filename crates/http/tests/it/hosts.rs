@@ -17,12 +17,14 @@ async fn world_of_host(host: HttpOptions) -> World {
 #[tokio::test]
 async fn a_host_has_its_own_routes_and_knows_no_others() {
     let clients = ["/add_task", "/get_status", "/get_result", "/metrics", "/admin/keys", "/admin/metagraph"];
+    let letters = ["/admin/dead-letters", "/admin/dead-letters/redrive"];
     let miners = ["/PullTask", "/SubmitResults", "/GetVersion"];
     let everyone = ["/", "/healthz", "/readyz"];
     for (routes, present, absent) in [
-        (Routes::All, [&clients[..], &miners, &everyone].concat(), vec![]),
-        (Routes::Clients, [&clients[..], &everyone].concat(), miners.to_vec()),
-        (Routes::Miners, [&miners[..], &everyone].concat(), clients.to_vec()),
+        (Routes::All, [&clients[..], &letters, &miners, &everyone].concat(), vec![]),
+        (Routes::Clients, [&clients[..], &letters, &everyone].concat(), miners.to_vec()),
+        (Routes::Miners, [&miners[..], &everyone].concat(), [&clients[..], &letters].concat()),
+        (Routes::Edge, [&clients[..], &miners, &everyone].concat(), letters.to_vec()),
     ] {
         let world = world_of_host(HttpOptions { routes, ..options() }).await;
         let statuses = async |paths: Vec<&'static str>| {
@@ -46,6 +48,17 @@ async fn a_host_has_its_own_routes_and_knows_no_others() {
     let world = world_of_host(HttpOptions { routes: Routes::Miners, ..options() }).await;
     world.pull(&miner(1)).await;
     assert_eq!(world.get("/get_status?id=x").await.text(), "Not found");
+}
+
+#[tokio::test]
+async fn an_edge_says_who_has_the_dead_letters() {
+    let world = world_of_host(HttpOptions { routes: Routes::Edge, ..options() }).await;
+    let words = json!({ "message": "this host reaches no queue: the gateway function has the dead letters" });
+    for request in [Request::get("/admin/dead-letters"), Request::post("/admin/dead-letters/redrive")] {
+        let request = request.header("x-admin-key", ADMIN_KEY).body(Body::empty());
+        let answer = world.send(request.unwrap()).await;
+        assert_eq!((answer.status, answer.json()), (404, words.clone()));
+    }
 }
 
 #[tokio::test]

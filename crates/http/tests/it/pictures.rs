@@ -82,6 +82,22 @@ async fn in_1_pictures_are_decoded_within_their_memory() {
 }
 
 #[tokio::test]
+async fn in_1_a_picture_takes_no_more_memory_than_a_single_one_may() {
+    let picture = encoded(&DynamicImage::new_rgba16(256, 256), ImageFormat::Png);
+    let pixels = 256 * 256 * 8;
+    for (bytes_max, is_read) in [(2 * pixels, true), (pixels - 1, false)] {
+        let options = HttpOptions { conversion_bytes_max: Some(bytes_max), ..options() };
+        let world = world_with(Policy::default(), options).await;
+        let answer = world.add(FORM, form(&[("image", &picture)])).await;
+        assert_eq!(answer.status == 200, is_read, "{bytes_max}: {}", answer.text());
+        if !is_read {
+            let text = "Bad request: Failed to guess image format: Memory limit exceeded";
+            assert_eq!((answer.status, answer.text()), (400, text));
+        }
+    }
+}
+
+#[tokio::test]
 async fn work_that_the_host_loses_is_a_failure_of_ours() {
     let options = HttpOptions { blocking: Blocking::new(drop), ..options() };
     let world = world_with(Policy::default(), options).await;

@@ -12,7 +12,7 @@ use sn17_core::ledger::LoadSpec;
 use sn17_core::policy::Policy;
 use sn17_core::state::Key;
 use sn17_http::{Blocking, HttpOptions};
-use sn17_splat::{Limits, Splats, SpzDialect, decode, encode_spz};
+use sn17_splat::{Limits, Splats, SpzDialect, decode, encode_spz, inspect};
 use sn17_store::MemoryBlobs;
 use tower::ServiceExt as _;
 
@@ -201,6 +201,32 @@ async fn memory_for_conversions_is_bounded_and_one_alone_always_fits() {
     assert_eq!(busy.text(), "Service unavailable: too many results are being converted");
     drop(unread);
     assert_eq!(world.send(request()).await.status, 200);
+}
+
+#[tokio::test]
+async fn in_1_a_conversion_that_no_memory_is_there_for_is_refused() {
+    let bytes = spz(2.0);
+    let needed = usize::try_from(2 * inspect(&bytes).unwrap().decoded_bytes).unwrap() + bytes.len();
+    let text =
+        "Bad request: the result is too large to be turned into PLY on this host: ask for it with format=spz";
+    for (bytes_max, is_turned) in
+        [(needed, true), (needed - 1, false), (bytes.len(), false), (bytes.len() - 1, false)]
+    {
+        let options = HttpOptions { conversion_bytes_max: Some(bytes_max), ..options() };
+        let (world, id) = succeeded_with(options).await;
+        let ply = world.get(&format!("/get_result?id={id}&format=ply")).await;
+        if is_turned {
+            assert!(ply.status == 200 && ply.body.starts_with(b"ply\n"), "{bytes_max}");
+            continue;
+        }
+        assert_eq!((ply.status, ply.text()), (400, text), "{bytes_max}");
+        let same = world.get(&format!("/get_result?id={id}&format=spz")).await;
+        assert!(same.status == 200 && same.body == bytes, "{bytes_max}");
+        let metrics = world.get("/metrics").await;
+        let line =
+            "sn17_http_refusals_total{route=\"/get_result\",reason=\"conversion_size\",invariant=\"IN-1\"} 1";
+        assert!(metrics.text().contains(line), "{}", metrics.text());
+    }
 }
 
 /// Blobs that have addresses of their own.
