@@ -8,6 +8,7 @@ pub mod ports;
 mod prompts;
 mod scoring;
 mod submissions;
+mod turns;
 mod upkeep;
 
 use std::sync::Arc;
@@ -72,7 +73,7 @@ pub struct App {
     validator: Hotkey,
     keys: keys::KeyCache,
     prompts: PromptBook,
-    uploads: submissions::UploadGuards,
+    uploads: turns::UploadGuards,
     /// How long scoring a submission takes; 0 while nobody knows.
     pace_ms: AtomicU64,
     /// How long each submission ahead has lately held up the verdicts that were waited for.
@@ -96,10 +97,18 @@ impl App {
             validator,
             keys: keys::KeyCache::new(key_secret),
             prompts,
-            uploads: submissions::UploadGuards::default(),
+            uploads: turns::UploadGuards::default(),
             pace_ms: AtomicU64::new(0),
             wait_pace_ms: AtomicU64::new(scoring::PACE_UNKNOWN_MS),
         }
+    }
+
+    /// Receives a miner's uploads beside each other instead of one after the other, for a host on which no request may
+    /// wait for what another one does. The memory that they take is bounded either way.
+    #[must_use]
+    pub fn with_uploads_side_by_side(mut self) -> Self {
+        self.uploads = turns::UploadGuards::beside();
+        self
     }
 
     /// The numbers of the game.

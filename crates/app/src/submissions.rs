@@ -1,10 +1,8 @@
 //! A miner's result on its way in: streamed into a quarantined blob, checked, committed, and waited for.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::lock::{Mutex as AsyncMutex, OwnedMutexGuard};
 use sha2::{Digest, Sha256};
 use sn17_core::ledger::{LoadSpec, QueueName};
 use sn17_core::miner::Figures;
@@ -17,9 +15,8 @@ use sn17_wire::submission::{ScanError, ScanLimits, SubmissionFields, SubmissionS
 
 use crate::App;
 use crate::ports::{BlobKey, Blobs, PortError, PortErrorKind, PortResult, UploadId, transact};
+use crate::turns::Turn;
 
-/// So many requests of one miner may stand in line for its single upload.
-const WAITING_MAX: usize = 16;
 /// The one compression that the network knows: SPZ, one zstd frame around a v2 header.
 const COMPRESSION: i64 = 2;
 /// The one data format that the network knows.
@@ -116,28 +113,6 @@ impl Drop for PendingUpload {
     }
 }
 
-/// Guards that let each miner have one upload at a time in this process.
-#[derive(Debug, Default)]
-pub(crate) struct UploadGuards {
-    by_miner: Mutex<BTreeMap<Hotkey, Arc<AsyncMutex<()>>>>,
-}
-
-impl UploadGuards {
-    /// Waits for this miner's turn; none if too many wait already.
-    async fn enter(&self, hotkey: Hotkey) -> Option<OwnedMutexGuard<()>> {
-        let lane = {
-            let mut lanes = self.by_miner.lock().unwrap_or_else(PoisonError::into_inner);
-            lanes.retain(|_, lane| Arc::strong_count(lane) > 1);
-            let lane = lanes.entry(hotkey).or_default();
-            if Arc::strong_count(lane) > WAITING_MAX {
-                return None;
-            }
-            Arc::clone(lane)
-        };
-        Some(lane.lock_owned().await)
-    }
-}
-
 /// A submission being received.
 pub struct Intake<'a> {
     app: &'a App,
@@ -148,7 +123,7 @@ pub struct Intake<'a> {
     hasher: Sha256,
     bytes: u64,
     upload: Option<PendingUpload>,
-    _turn: OwnedMutexGuard<()>,
+    _turn: Turn,
 }
 
 /// A submission that has been received and decided on, and may still wait for its verdict.
