@@ -15,6 +15,9 @@ use sn17_core::index::OpenQueue;
 const OWN_MS: u64 = 2000;
 /// After a look at the table that brought nothing new, the next one comes so many milliseconds later at the latest.
 const CHECK_MS_MAX: u64 = 500;
+/// A refresh that has not ended within this has died with its request, in milliseconds: a platform may end a request
+/// without dropping what it was doing.
+const REFRESH_MS_MAX: u64 = 20_000;
 /// The longest time between two counts of the queues, in milliseconds.
 const COUNT_MS_MAX: u64 = 60_000;
 
@@ -176,8 +179,8 @@ pub struct HintCache {
     hints: Option<Arc<QueueHints>>,
     /// When the copy was last compared with the table.
     checked: UnixMs,
-    /// Whether somebody in this process is comparing.
-    is_busy: bool,
+    /// Since when somebody in this process is comparing.
+    busy_since: Option<UnixMs>,
     /// For each shard of both queues, the oldest task that this process added lately, and when.
     own: [Vec<Option<(UnixMs, UnixMs)>>; 2],
 }
@@ -197,19 +200,20 @@ impl HintCache {
     /// Nothing is known.
     pub fn new(shards: u16) -> Self {
         let own = vec![None; usize::from(shards)];
-        Self { hints: None, checked: UnixMs(0), is_busy: false, own: [own.clone(), own] }
+        Self { hints: None, checked: UnixMs(0), busy_since: None, own: [own.clone(), own] }
     }
 
     /// What to do when hints of at most this age are wanted.
     pub fn look(&mut self, now: UnixMs, age_ms: u64) -> Lookup {
         let was_checked = now.0.abs_diff(self.checked.0) < age_ms.div_ceil(2).min(CHECK_MS_MAX);
+        let is_busy = self.busy_since.is_some_and(|since| now.0.abs_diff(since.0) < REFRESH_MS_MAX);
         match &self.hints {
-            Some(hints) if hints.is_fresh(now, age_ms) || was_checked || self.is_busy => {
+            Some(hints) if hints.is_fresh(now, age_ms) || was_checked || is_busy => {
                 Lookup::Use(Arc::clone(hints))
             }
-            None if was_checked || self.is_busy => Lookup::Unknown,
+            None if was_checked || is_busy => Lookup::Unknown,
             Some(_) | None => {
-                self.is_busy = true;
+                self.busy_since = Some(now);
                 Lookup::Refresh
             }
         }
@@ -217,7 +221,7 @@ impl HintCache {
 
     /// Takes over what was got from the table or the index; none when nobody knows anything yet.
     pub fn refreshed(&mut self, now: UnixMs, hints: Option<QueueHints>) -> Option<Arc<QueueHints>> {
-        self.is_busy = false;
+        self.busy_since = None;
         self.checked = now;
         // An eventual read may bring hints that are older than those at hand.
         let is_newer =
@@ -239,7 +243,7 @@ impl HintCache {
 
     /// Nothing could be got; somebody may try again after half the age.
     pub fn failed(&mut self, now: UnixMs) {
-        self.is_busy = false;
+        self.busy_since = None;
         self.checked = now;
     }
 
@@ -297,6 +301,14 @@ mod tests {
         cache.refreshed(NOW.plus_ms(750), Some(taken(NOW)));
         assert!(matches!(cache.look(NOW.plus_ms(999), 500), Lookup::Use(_)));
         assert!(matches!(cache.look(NOW.plus_ms(1000), 500), Lookup::Refresh));
+    }
+
+    #[test]
+    fn a_refresh_that_never_ends_is_made_again() {
+        let mut cache = HintCache::new(2);
+        assert!(matches!(cache.look(NOW, 500), Lookup::Refresh));
+        assert!(matches!(cache.look(NOW.plus_ms(REFRESH_MS_MAX - 1), 500), Lookup::Unknown));
+        assert!(matches!(cache.look(NOW.plus_ms(REFRESH_MS_MAX), 500), Lookup::Refresh));
     }
 
     #[test]
