@@ -12,6 +12,7 @@ mod host;
 mod keys;
 mod miner;
 mod models;
+mod redirector;
 mod render;
 mod score;
 mod serve;
@@ -43,6 +44,8 @@ enum Command {
     Keys(keys::KeysArgs),
     /// Look after a network, on this machine or deployed.
     Admin(admin::AdminArgs),
+    /// Send miners on from a fixed address to an edge that has only a name.
+    Redirector(redirector::RedirectorArgs),
     /// Draw a splat as a PNG.
     Render(render::RenderArgs),
     /// Score a splat as the network does.
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Command::Miner(args) => miner::run(&args),
         Command::Keys(args) => keys::run(&args),
         Command::Admin(args) => admin::run(args),
+        Command::Redirector(args) => redirector::run(args),
         Command::Render(args) => render::run(&args),
         Command::Score(args) => score::run(&args),
         Command::Spz(args) => spz::run(&args),

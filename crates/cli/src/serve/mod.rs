@@ -401,8 +401,9 @@ fn loopback_for(ip: IpAddr) -> IpAddr {
     }
 }
 
+/// Waits for Ctrl-C or, where there is one, SIGTERM.
 #[cfg(unix)]
-async fn stop_signal() -> anyhow::Result<()> {
+pub(crate) async fn stop_signal() -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
@@ -412,8 +413,9 @@ async fn stop_signal() -> anyhow::Result<()> {
     }
 }
 
+/// Waits for Ctrl-C.
 #[cfg(not(unix))]
-async fn stop_signal() -> anyhow::Result<()> {
+pub(crate) async fn stop_signal() -> anyhow::Result<()> {
     tokio::signal::ctrl_c().await.context("cannot listen for signals")
 }
 

@@ -1,0 +1,144 @@
+//! Connections whose requests are answered by their headers alone.
+//!
+//! A miner may send 40 MB before it looks for an answer. Such a connection is answered at once; then our half of it is
+//! closed, which a client that reads while it writes (aiohttp) takes as a hint to stop, and what still arrives is thrown
+//! away within bounds. Closing it outright would reset it, and the reset may overtake the answer (RFC 9112, section 9.6).
+
+use std::convert::Infallible;
+use std::future::{poll_fn, ready};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, sink};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_io_timeout::TimeoutStream;
+
+/// Connections at once; more wait in the system's backlog. Each has two buffers of some 10 KiB.
+const CONNECTIONS_MAX: u32 = 8_192;
+/// Open files beside connections.
+const OTHER_FILES: u64 = 64;
+/// A client must send its request's headers within this, and its next request.
+const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+/// A client that takes nothing of an answer for so long is dropped.
+const TAKEN_WITHIN: Duration = Duration::from_secs(10);
+/// Room for a request line and its headers; more gets hyper's own 431.
+const HEADER_BUFFER_BYTES: usize = 32 << 10;
+/// Most of a body that is thrown away: the largest of any route, 48 MiB by the default policy, and some more.
+const DISCARDED_BYTES_MAX: u64 = 64 << 20;
+/// Longest time that it is thrown away for.
+const DISCARD_WITHIN: Duration = Duration::from_secs(30);
+/// Longest wait for the next piece of it.
+const DISCARDED_PIECE_WITHIN: Duration = Duration::from_secs(5);
+/// After a connection that could not be accepted, as for want of open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Open connections get so long to finish at a stop.
+const DRAIN_WITHIN: Duration = Duration::from_secs(28);
+
+/// Answers requests until `stop` turns true, then lets open connections finish.
+pub(super) async fn serve<A>(listener: TcpListener, answer: A, mut stop: watch::Receiver<bool>)
+where
+    A: Fn(&Request<Incoming>) -> Response<Body> + Send + Sync + 'static,
+{
+    let answer = Arc::new(answer);
+    let connections = connections_max();
+    let places = Arc::new(Semaphore::new(connections as usize));
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &places) => accepted,
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        let (stream, peer, place) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let (answer, stop) = (Arc::clone(&answer), stop.clone());
+        tokio::spawn(async move {
+            if let Err(error) = connection(stream, &*answer, stop).await {
+                tracing::debug!(%peer, error = %error, "connection ended");
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN_WITHIN, places.acquire_many(connections)).await.is_err() {
+        tracing::warn!("some connections did not finish in time");
+    }
+}
+
+/// The next connection, once there is a place for it.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> anyhow::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, place))
+}
+
+/// How many connections fit, after asking the system for as many open files as it gives.
+fn connections_max() -> u32 {
+    let wanted = OTHER_FILES + u64::from(CONNECTIONS_MAX);
+    let files_max = rlimit::increase_nofile_limit(wanted).unwrap_or(2 * OTHER_FILES);
+    let connections = files_max.saturating_sub(OTHER_FILES).max(1);
+    let connections = u32::try_from(connections).unwrap_or(CONNECTIONS_MAX).min(CONNECTIONS_MAX);
+    if connections < CONNECTIONS_MAX {
+        tracing::warn!(files_max, connections, "few open files are allowed, raise `ulimit -n`");
+    }
+    connections
+}
+
+async fn connection(
+    stream: TcpStream,
+    answer: &(impl Fn(&Request<Incoming>) -> Response<Body> + Sync),
+    mut stop: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(TAKEN_WITHIN));
+    // The body is dropped unread. hyper then takes what is there already, and ends a connection on which more follows;
+    // who expects to be told to go on is not told to.
+    let service = service_fn(|request| ready(Ok::<_, Infallible>(answer(&request))));
+    let mut served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_WITHIN)
+        .max_buf_size(HEADER_BUFFER_BYTES)
+        .serve_connection(TokioIo::new(Box::pin(stream)), service);
+    let stopped = async move { stop.wait_for(|stop| *stop).await.map(|_| ()) };
+    let ended = tokio::select! {
+        ended = poll_fn(|context| served.poll_without_shutdown(context)) => Some(ended),
+        _ = stopped => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            Pin::new(&mut served).graceful_shutdown();
+            poll_fn(|context| served.poll_without_shutdown(context)).await
+        }
+    };
+    let stream = served.into_parts().io.into_inner();
+    linger(stream).await?;
+    Ok(ended?)
+}
+
+/// Closes a connection without resetting it while its answer is under way.
+async fn linger(mut stream: Pin<Box<TimeoutStream<TcpStream>>>) -> std::io::Result<()> {
+    stream.shutdown().await?;
+    stream.as_mut().set_read_timeout_pinned(Some(DISCARDED_PIECE_WITHIN));
+    let mut rest = stream.take(DISCARDED_BYTES_MAX);
+    // Running out of time or bytes ends it as well as the client does.
+    let _ = tokio::time::timeout(DISCARD_WITHIN, tokio::io::copy(&mut rest, &mut sink())).await;
+    Ok(())
+}
