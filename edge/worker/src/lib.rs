@@ -2,22 +2,20 @@
 //!
 //! The routes are those of `sn17-http`, the adapters those of `sn17-aws`. What is here stands between them and workerd:
 //! `exchange` turns requests and answers, `fetch` is the AWS SDK's HTTP client, `platform` its clock and timers,
-//! `console` the logs, `home` keeps requests of one isolate apart.
+//! `console` the logs.
 
 mod console;
 mod exchange;
 mod fetch;
-mod home;
 mod platform;
 mod service;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use futures_util::channel::oneshot;
+use futures_channel::oneshot;
 use tower::ServiceExt as _;
 use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, web_sys};
 
-use crate::home::stay_home;
 use crate::service::Service;
 
 #[event(start)]
@@ -45,7 +43,7 @@ async fn respond(request: &web_sys::Request, env: &Env, context: &Context) -> Re
     // lost to this isolate. So it goes on, finds the body broken, and cleans up.
     let (sender, receiver) = oneshot::channel();
     context.wait_until(async move {
-        let Ok(response) = stay_home(router.oneshot(request)).await;
+        let Ok(response) = router.oneshot(request).await;
         // Nobody is left to be told when the receiver is gone.
         drop(sender.send(response));
     });
@@ -57,7 +55,7 @@ async fn scheduled(_: ScheduledEvent, env: Env, _: ScheduleContext) {
     match Service::of(&env) {
         Ok(service) => {
             // Without a message: what was done is logged, and what was not is done by the next sweep.
-            if let Err(error) = stay_home(service.edge.sweep()).await {
+            if let Err(error) = service.edge.sweep().await {
                 tracing::error!(%error, "the sweep failed");
             }
         }

@@ -21,8 +21,8 @@ const SUBMISSIONS_BYTES: usize = 24 << 20;
 const BODIES_BYTES: usize = 2 << 20;
 /// Memory of the bodies of `add_task`.
 const PROMPTS_BYTES: usize = 12 << 20;
-/// Memory of results being turned into PLY.
-const CONVERSIONS_BYTES: usize = 24 << 20;
+/// Memory of results being turned into PLY and of pictures being read, all together and each.
+const CONVERSIONS_BYTES: usize = 40 << 20;
 
 /// The use cases behind their routes.
 pub(crate) struct Service {
@@ -59,6 +59,7 @@ impl Service {
             prompt_memory_bytes: PROMPTS_BYTES,
             submission_memory_bytes: SUBMISSIONS_BYTES,
             conversion_memory_bytes: CONVERSIONS_BYTES,
+            conversion_bytes_max: Some(CONVERSIONS_BYTES),
             // An isolate sees a few of the requests, and forgets them: rate limiting rules of the zone are the place.
             limits: RateLimits::NONE,
             observer: Some(console::observer()),
