@@ -25,6 +25,7 @@ mod operators;
 mod payload;
 mod process;
 mod programs;
+mod redirector;
 mod scoring;
 mod scripted;
 mod server;

@@ -61,16 +61,7 @@ impl Process {
 
     /// Asks the process to stop (SIGTERM) and tells whether it ended well.
     pub(crate) async fn stop(&mut self) -> bool {
-        let pid = self.pid().to_string();
-        assert!(std::process::Command::new("kill").arg(pid).status().unwrap().success());
-        let started = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.success();
-            }
-            assert!(started.elapsed() < STOPPED_WITHIN, "it does not stop");
-            tokio::time::sleep(POLL_EVERY).await;
-        }
+        ends_when_told(&mut self.child).await
     }
 
     /// Kills the process outright (SIGKILL).
@@ -112,6 +103,20 @@ impl Drop for Process {
         if std::thread::panicking() {
             eprintln!("the network's log:\n{}", self.log());
         }
+    }
+}
+
+/// Asks a process to stop (SIGTERM) and tells whether it ended well.
+pub(crate) async fn ends_when_told(child: &mut Child) -> bool {
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").arg(pid).status().unwrap().success());
+    let started = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.success();
+        }
+        assert!(started.elapsed() < STOPPED_WITHIN, "it does not stop");
+        tokio::time::sleep(POLL_EVERY).await;
     }
 }
 
