@@ -10,15 +10,14 @@ use futures_util::{StreamExt as _, stream};
 use lambda_runtime::Error;
 use serde_json::Value;
 use sn17_app::App;
-use sn17_app::ports::PortResult;
-use sn17_aws::blobs::S3Blobs;
+use sn17_app::ports::{PortResult, Queue as _};
+use sn17_aws::backlog::{Snapshot, Snapshots};
+use sn17_aws::blobs::{S3Blobs, UPLOAD_STALE_SECS};
 use sn17_aws::queue::{SqsQueue, effect_in};
 use sn17_core::ledger::QueueName;
 
 use looked_at::LookedAt;
 
-/// An upload without an end for so long has lost its sender: the longest request takes a minute.
-const UPLOAD_STALE_SECS: u64 = 15 * 60;
 /// Dead letters looked at in one sweep: as many as the queue finds in one go.
 const DEAD_LETTERS_MAX: usize = 1_000;
 /// Dead letters settled at the same time.
@@ -30,14 +29,15 @@ pub struct Sweeper {
     app: Arc<App>,
     queue: SqsQueue,
     blobs: S3Blobs,
+    snapshots: Snapshots,
     /// The dead letters that this process has settled: they stay in their queue for 14 days, and need it once.
     settled: LookedAt,
 }
 
 impl Sweeper {
     /// Over the function's ports.
-    pub fn new(app: Arc<App>, queue: SqsQueue, blobs: S3Blobs) -> Self {
-        Self { app, queue, blobs, settled: LookedAt::default() }
+    pub fn new(app: Arc<App>, queue: SqsQueue, blobs: S3Blobs, snapshots: Snapshots) -> Self {
+        Self { app, queue, blobs, snapshots, settled: LookedAt::default() }
     }
 
     /// Handles messages of the timers' queue, else the schedule's event; answers which messages are to be delivered
@@ -78,13 +78,14 @@ impl Sweeper {
         self.app.timer(effect).await
     }
 
-    /// Repairs whatever was lost on the way. The duties are done beside each other, so that none of them keeps
+    /// Repairs whatever was lost on the way, and tells the edges how long the queue is. The duties are done beside each other, so that none of them keeps
     /// another from its turn by failing or by taking all the function's time.
     async fn sweep(&self) -> Result<(), Error> {
-        let (overdue, letters, uploads) = tokio::join!(
+        let (overdue, letters, uploads, backlog) = tokio::join!(
             self.app.sweep(),
             self.settle_dead_letters(),
-            self.blobs.abort_stale(UPLOAD_STALE_SECS)
+            self.blobs.abort_stale(UPLOAD_STALE_SECS),
+            self.leave_backlog()
         );
         let mut failed = Vec::new();
         match overdue {
@@ -99,7 +100,19 @@ impl Sweeper {
             Ok(aborted) => tracing::info!(aborted, "swept stale uploads"),
             Err(error) => failed.push(format!("stale uploads: {error}")),
         }
+        match backlog {
+            Ok(count) => tracing::info!(count, "left the backlog for the edges"),
+            Err(error) => failed.push(format!("backlog: {error}")),
+        }
         if failed.is_empty() { Ok(()) } else { Err(failed.join("; ").into()) }
+    }
+
+    /// Leaves how many submissions wait for a score where hosts that cannot ask the queue find it; answers the count.
+    async fn leave_backlog(&self) -> PortResult<u64> {
+        let taken = self.app.now();
+        let count = self.queue.backlog(QueueName::Scoring).await?;
+        self.snapshots.leave(Snapshot { taken, count }).await?;
+        Ok(count)
     }
 
     /// Settles the submissions behind dead letters that this process has not settled yet; answers how many of those

@@ -6,7 +6,8 @@
 //!
 //! # Several requests in one process
 //! A platform may end a request without dropping what it was doing, and may forbid one request to wait for what another
-//! one began. So the SDK keeps no identity in a cache that its requests share: static credentials need none.
+//! one began. So a miner's uploads do not take turns, and the SDK keeps no identity in a cache that its requests share:
+//! static credentials need none.
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use futures_util::future::join;
 use sn17_app::ports::PortResult;
 use sn17_app::{App, Host, Ports, PromptBook, Upkeep};
 
-use crate::backlog::SnapshotQueue;
+use crate::backlog::{SnapshotQueue, Snapshots};
 use crate::blobs::{BlobOptions, S3Blobs, UPLOAD_STALE_SECS};
 use crate::clients::{Clients, retries};
 use crate::ledger::{DynamoLedger, LedgerOptions};
@@ -67,10 +68,11 @@ impl Edge {
         let ports = Ports {
             ledger: Arc::new(DynamoLedger::new(dynamodb.clone(), ledger, host.clone(), clients.sleep())),
             blobs: Arc::clone(&blobs) as _,
-            queue: Arc::new(SnapshotQueue::new(dynamodb, &settings.table, host.clone())),
+            queue: Arc::new(SnapshotQueue::new(Snapshots::new(dynamodb, &settings.table), host.clone())),
         };
         let (key_secret, prompts) = (access.key_secret.clone(), PromptBook::default());
         let app = App::new(ports, host, network.policy, network.validator, key_secret, prompts);
+        let app = app.with_uploads_side_by_side();
         Ok(Self { app: Arc::new(app), blobs, settings })
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
+use sn17_aws::backlog::Snapshots;
 use sn17_aws::native;
 use sn17_aws::settings::Role;
 use sn17_functions::{Started, Sweeper, init_telemetry};
@@ -17,6 +18,7 @@ async fn main() -> Result<(), Error> {
         started.app(None)?,
         native::queue(&started.settings, &started.clients, &started.host),
         native::blobs(&started.settings.network()?.bucket, &started.clients, &started.host),
+        Snapshots::new(started.clients.dynamodb(), &started.settings.table),
     ));
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
         let sweeper = Arc::clone(&sweeper);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use sn17_app::{App, PromptBook};
+use sn17_aws::backlog::Snapshots;
 use sn17_aws::native;
 use sn17_aws::settings::{Role, Settings};
 use sn17_core::ledger::Effect;
@@ -47,7 +48,8 @@ fn sweeper(service: &Service) -> Sweeper {
         PromptBook::default(),
     );
     let queue = native::queue(&settings, &clients, &host);
-    Sweeper::new(Arc::new(app), queue, native::blobs(&network.bucket, &clients, &host))
+    let blobs = native::blobs(&network.bucket, &clients, &host);
+    Sweeper::new(Arc::new(app), queue, blobs, Snapshots::new(clients.dynamodb(), &settings.table))
 }
 
 /// A network in which nothing is left to do.
@@ -59,6 +61,9 @@ fn idle(asked: &Asked) -> Answer {
             "<ListMultipartUploadsResult><IsTruncated>false</IsTruncated></ListMultipartUploadsResult>"
         }
         "SendMessage" => r#"{"MessageId":"m","MD5OfMessageBody":"0"}"#,
+        "GetQueueAttributes" => {
+            r#"{"Attributes":{"ApproximateNumberOfMessages":"20","ApproximateNumberOfMessagesDelayed":"2","ApproximateNumberOfMessagesNotVisible":"1"}}"#
+        }
         _ => "{}",
     };
     (200, body.to_owned())
@@ -154,6 +159,22 @@ async fn the_schedule_asks_for_everything_that_may_be_lost() {
     assert_eq!(uploads(&service), 1);
 }
 
+#[tokio::test]
+async fn the_schedule_leaves_the_backlog_for_hosts_that_cannot_ask_the_queue() {
+    let service = Service::new(idle);
+    let begun = (native::host().now)();
+    sweeper(&service).handle(schedule()).await.unwrap();
+    let [asked] = &service.asked("GetQueueAttributes")[..] else { panic!("one queue is asked") };
+    assert!(asked.body.contains("/1/scoring\""), "{}", asked.body);
+    let [put] = &service.asked("PutItem")[..] else { panic!("one item is written") };
+    let put: Value = serde_json::from_str(&put.body).unwrap();
+    let item = &put["Item"];
+    assert_eq!((&put["TableName"], &item["pk"]["S"]), (&json!("sn17"), &json!("X#backlog")));
+    assert_eq!(item["n"]["N"], "23");
+    let taken: u64 = item["at"]["N"].as_str().unwrap().parse().unwrap();
+    assert!((begun.0..=(native::host().now)().0).contains(&taken), "{taken}");
+}
+
 /// How often the service was asked for unfinished uploads.
 fn uploads(service: &Service) -> usize {
     ["uploads", "uploads="].iter().map(|operation| service.asked(operation).len()).sum()
@@ -161,9 +182,13 @@ fn uploads(service: &Service) -> usize {
 
 #[tokio::test]
 async fn a_duty_that_fails_keeps_no_other_from_its_turn() {
-    for (failing, said) in
-        [("Query", "overdue items"), ("ReceiveMessage", "dead letters"), ("uploads", "stale uploads")]
-    {
+    for (failing, said) in [
+        ("Query", "overdue items"),
+        ("ReceiveMessage", "dead letters"),
+        ("uploads", "stale uploads"),
+        ("GetQueueAttributes", "backlog"),
+        ("PutItem", "backlog"),
+    ] {
         let service = Service::new(
             move |asked| {
                 if asked.operation.contains(failing) { refused() } else { idle(asked) }
@@ -174,6 +199,7 @@ async fn a_duty_that_fails_keeps_no_other_from_its_turn() {
         assert!(!service.asked("Query").is_empty(), "{failing}");
         assert!(!service.asked("ReceiveMessage").is_empty(), "{failing}");
         assert!(uploads(&service) > 0, "{failing}");
+        assert!(!service.asked("GetQueueAttributes").is_empty(), "{failing}");
     }
 }
 
