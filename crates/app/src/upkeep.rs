@@ -2,7 +2,7 @@
 
 use std::ops::Add;
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use sn17_core::ledger::{Effect, LoadSpec, QueueName};
 use sn17_core::settle::Finding;
 use sn17_core::state::{Key, Neuron, Roster};
@@ -13,7 +13,7 @@ use crate::ports::{Due, PortResult, transact};
 
 /// So many overdue items are looked at in one sweep.
 const SWEEP_MAX: usize = 1_000;
-/// So many of them at the same time: a thousand items of a table some milliseconds away are done in seconds.
+/// So many items at the same time: a thousand of a table some milliseconds away are done in seconds.
 const PARALLEL: usize = 8;
 
 /// What a sweep or a roster change did.
@@ -98,20 +98,19 @@ impl App {
     /// Those of the ledger; whatever has been applied stays.
     pub async fn apply_roster(&self, neurons: Vec<Neuron>) -> PortResult<()> {
         let new = Roster { neurons };
-        let policy = self.policy;
         let view = self.ports.ledger.read(self.now(), LoadSpec::keys([Key::Roster])).await?;
         let old = view.roster().map(|(_, roster)| roster.clone()).unwrap_or_default();
-        for hotkey in miner::departed(&old, &new) {
-            self.deregister(hotkey).await?;
-        }
-        let strong = miner::strong_uids(&new.neurons, policy.miners.strong_miners);
-        for neuron in &new.neurons {
-            let is_strong = strong.binary_search(&neuron.uid).is_ok();
-            let key = LoadSpec::keys([Key::Session(neuron.hotkey), Key::Record(neuron.hotkey)]);
-            let neuron = neuron.clone();
-            let decide = move |view: &_| miner::register(view, &neuron, is_strong, &policy);
-            transact(&*self.ports.ledger, self.decision_id(), self.now(), key, decide).await?;
-        }
+        // A miner that moved to another uid leaves before it comes; beyond that nobody's state depends on another's.
+        let departed = stream::iter(miner::departed(&old, &new)).map(Ok);
+        departed.try_for_each_concurrent(PARALLEL, |hotkey| self.deregister(hotkey)).await?;
+        let strong = miner::strong_uids(&new.neurons, self.policy.miners.strong_miners);
+        let registered = stream::iter(new.neurons.clone()).map(Ok);
+        registered
+            .try_for_each_concurrent(PARALLEL, |neuron| {
+                let is_strong = strong.binary_search(&neuron.uid).is_ok();
+                self.register(neuron, is_strong)
+            })
+            .await?;
         let load = LoadSpec::keys([Key::Roster]);
         let decide = move |view: &_| miner::note_roster(view, new.clone());
         transact(&*self.ports.ledger, self.decision_id(), self.now(), load, decide).await
@@ -184,6 +183,13 @@ impl App {
         let policy = self.policy;
         let decide = move |view: &_| settle::resend(view, task, hotkey, now, &policy);
         transact(&*self.ports.ledger, self.decision_id(), now, settle::load(task, hotkey), decide).await
+    }
+
+    async fn register(&self, neuron: Neuron, is_strong: bool) -> PortResult<()> {
+        let policy = self.policy;
+        let load = LoadSpec::keys([Key::Session(neuron.hotkey), Key::Record(neuron.hotkey)]);
+        let decide = move |view: &_| miner::register(view, &neuron, is_strong, &policy);
+        transact(&*self.ports.ledger, self.decision_id(), self.now(), load, decide).await
     }
 
     async fn deregister(&self, hotkey: Hotkey) -> PortResult<()> {

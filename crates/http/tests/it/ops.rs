@@ -3,10 +3,12 @@
 use axum::body::Body;
 use axum::http::Request;
 use serde_json::json;
-use sn17_app::ports::Queue as _;
+use sn17_app::ports::{Ledger as _, Queue as _};
 use sn17_app::{Attempt, ScoreError, Scored, Scorer, ScoringJob};
-use sn17_core::ledger::QueueName;
+use sn17_core::Hotkey;
+use sn17_core::ledger::{LoadSpec, QueueName};
 use sn17_core::policy::Policy;
+use sn17_core::state::{Key, Neuron};
 use sn17_http::{HttpOptions, RosterSource};
 
 use crate::world::{ADMIN_KEY, Answer, World, measured, miner, options, world, world_with};
@@ -117,6 +119,27 @@ async fn a_roster_that_comes_from_a_file_cannot_be_replaced() {
     let message = "this network follows a metagraph file: change that file instead";
     assert_eq!((put.status, put.json()), (409, json!({ "message": message })));
     assert_eq!(world.app.roster().await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_whole_metagraph_comes_moves_and_leaves() {
+    let world = world().await;
+    let neuron = |uid: u16, number: u8| Neuron {
+        uid,
+        hotkey: Hotkey([number; 32]),
+        stake: 0.0,
+        incentive: f64::from(uid),
+    };
+    let full: Vec<Neuron> = (0..=255).map(|number| neuron(number.into(), number)).collect();
+    let moved: Vec<Neuron> = (0..128).map(|number| neuron(255 - u16::from(number), number)).collect();
+    for roster in [full, moved.clone(), moved] {
+        world.app.apply_roster(roster.clone()).await.unwrap();
+        let keys = (0..=255).map(|number| Key::Session(Hotkey([number; 32])));
+        let view = world.store.read(world.app.now(), LoadSpec::keys(keys)).await.unwrap();
+        let sessions = (0..=255).filter_map(|number| view.session(&Hotkey([number; 32])));
+        let uids: Vec<u16> = sessions.map(|(_, session)| session.uid).collect();
+        assert_eq!(uids, roster.iter().map(|neuron| neuron.uid).collect::<Vec<_>>());
+    }
 }
 
 /// A scorer that never gets anywhere, as one that a splat brings down each time.
