@@ -7,6 +7,7 @@
 use std::process::ExitCode;
 
 mod cooldown;
+pub mod day;
 mod glicko;
 mod spz;
 mod sr25519;

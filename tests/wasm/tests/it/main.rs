@@ -1,6 +1,9 @@
-//! Every set of vectors, natively and in a WASM interpreter.
+//! Every set of vectors and the recorded day, natively and in a WASM interpreter.
 
 #![expect(clippy::print_stderr, reason = "a skipped test says so")]
+
+mod console;
+mod day;
 
 use std::env;
 use std::fs;
