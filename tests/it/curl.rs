@@ -23,11 +23,12 @@ const TRANSPORTS: [(&str, &[&str]); 4] = [
     ("https", &["-k", "--http2"]),
 ];
 
-/// The transports of a network. In front of functions others speak HTTP/2 and TLS, which do not run on this machine.
+/// The transports of a network. In front of functions and edges others speak HTTP/2 and TLS, which do not run on this
+/// machine.
 fn transports(host: Host) -> &'static [(&'static str, &'static [&'static str])] {
     match host {
         Host::Embedded => &TRANSPORTS,
-        Host::Lambda(_) => &TRANSPORTS[..1],
+        Host::Deployed(..) => &TRANSPORTS[..1],
     }
 }
 

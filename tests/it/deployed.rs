@@ -1,4 +1,5 @@
-//! What only functions can get wrong: the platform's limits, and work that is handed from one to the next.
+//! What only a deployment can get wrong: the functions' platform's limits, and work that is handed from one process to
+//! the next.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use sn17_core::state::{Item, Key, SubmissionState, TaskState};
 use sn17_core::{Hotkey, TaskId};
 use sn17_http::{HttpOptions, RateLimits, Routes};
 
-use crate::host::{Host, on_lambda};
+use crate::host::{Host, on_edges, on_lambda};
 use crate::miner::{Miner, Task};
 use crate::payload::Random;
 use crate::server::{Answer, Server};
@@ -21,6 +22,11 @@ on_lambda!(
     tk_1_a_task_that_nobody_takes_is_ended_by_its_timer,
     sb_4_a_submission_whose_message_is_lost_is_sent_to_scoring_again,
     sb_1_a_function_killed_while_a_miner_waits_loses_nothing,
+);
+// Functions do this for an edge too.
+on_edges!(
+    tk_1_a_task_that_nobody_takes_is_ended_by_its_timer,
+    sb_4_a_submission_whose_message_is_lost_is_sent_to_scoring_again,
 );
 
 /// Whatever a function or a schedule is to do is done within this.

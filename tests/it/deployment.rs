@@ -1,7 +1,6 @@
-//! A deployment of the functions, which `cargo xtask aws up` makes: one for all tests, each of which takes its share of
-//! the miners.
+//! A deployment, which `cargo xtask aws up` makes, served by its functions or by an edge over the same table and bucket:
+//! one for all tests of a process, each of which takes its share of the miners.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicI32, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -23,9 +22,23 @@ use crate::worker::{self, OUTPUTS, Outputs};
 /// Miners that are registered for all tests together; the rest of a subnet's 256 places is for those that tests admit.
 const MINERS: u16 = 160;
 
-/// What was deployed, as `cargo xtask aws up` writes it.
+/// What serves a deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DeployedHost {
+    /// The Lambda functions.
+    Lambda,
+    /// The edge on Cloudflare's runtime.
+    Worker,
+    /// The edge in Spin's world.
+    Spin,
+}
+
+/// What was deployed, as `cargo xtask aws up` and `cargo xtask edge up` write it.
 #[derive(Debug, Deserialize)]
 pub(crate) struct DeployedOutputs {
+    /// What serves at `url`.
+    host: DeployedHost,
     pub(crate) url: String,
     pub(crate) admin_key: String,
     /// Named by the refusal of large bodies.
@@ -92,19 +105,21 @@ enum Guard {
     Alone(RwLockWriteGuard<'static, ()>),
 }
 
-/// The deployment that the environment names, made ready by the first test that asks for it.
-pub(crate) async fn given() -> Option<&'static Deployment> {
-    static GIVEN: OnceCell<Option<Deployment>> = OnceCell::const_new();
-    GIVEN
-        .get_or_init(async || Some(Deployment::open(std::env::var_os(OUTPUTS)?.as_ref()).await))
-        .await
-        .as_ref()
+/// The deployment that the environment names, made ready by the first test that asks for it. The error says why there
+/// is none that `wanted` serves.
+pub(crate) async fn given(wanted: DeployedHost) -> Result<&'static Deployment, String> {
+    static GIVEN: OnceCell<Deployment> = OnceCell::const_new();
+    let file = std::env::var_os(OUTPUTS).ok_or_else(|| format!("{OUTPUTS} names no deployment"))?;
+    let text = std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let outputs: DeployedOutputs = serde_json::from_slice(&text).unwrap();
+    if outputs.host != wanted {
+        return Err(format!("the deployment of {OUTPUTS} is served by {:?}", outputs.host));
+    }
+    Ok(GIVEN.get_or_init(|| Deployment::open(outputs)).await)
 }
 
 impl Deployment {
-    async fn open(file: &Path) -> Self {
-        let text = std::fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        let outputs: DeployedOutputs = serde_json::from_slice(&text).unwrap();
+    async fn open(outputs: DeployedOutputs) -> Self {
         let seed = u64::try_from(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
         let neurons = (1..=MINERS).map(|number| Miner::of(seed, number).neuron()).collect();
         let deployment = Self {

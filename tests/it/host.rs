@@ -2,21 +2,29 @@
 
 use serde_json::{Value, json};
 
-use crate::deployment::{self, Deployment};
+use crate::deployment::{self, DeployedHost, Deployment};
 use crate::server::{Server, Setup};
-use crate::worker::OUTPUTS;
 
 /// Where a network runs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Host {
     /// In a process of its own, which the test starts.
     Embedded,
-    /// In Lambda functions, deployed before and shared by all tests.
-    Lambda(&'static Deployment),
+    /// On a host that was deployed before and that all tests share.
+    Deployed(DeployedHost, &'static Deployment),
 }
 
 /// Makes a test on every host of each of these functions, which take a [`Host`].
 macro_rules! on_every_host {
+    ($($test:ident),+ $(,)?) => {
+        $crate::host::on_embedded!($($test),+);
+        $crate::host::on_lambda!($($test),+);
+        $crate::host::on_edges!($($test),+);
+    };
+}
+
+/// Makes a test in a process of its own of each of these functions, which take a [`Host`].
+macro_rules! on_embedded {
     ($($test:ident),+ $(,)?) => {
         mod embedded {
             $(
@@ -26,19 +34,32 @@ macro_rules! on_every_host {
                 }
             )+
         }
-
-        $crate::host::on_lambda!($($test),+);
     };
 }
 
 /// Makes a test on the deployed functions of each of these functions, which take a [`Host`].
 macro_rules! on_lambda {
     ($($test:ident),+ $(,)?) => {
-        mod lambda {
+        $crate::host::on_deployed!(lambda, Lambda: $($test),+);
+    };
+}
+
+/// Makes a test on every edge of each of these functions, which take a [`Host`].
+macro_rules! on_edges {
+    ($($test:ident),+ $(,)?) => {
+        $crate::host::on_deployed!(worker, Worker: $($test),+);
+        $crate::host::on_deployed!(spin, Spin: $($test),+);
+    };
+}
+
+macro_rules! on_deployed {
+    ($module:ident, $host:ident: $($test:ident),+) => {
+        mod $module {
             $(
                 #[tokio::test]
                 async fn $test() {
-                    if let Some(host) = $crate::host::Host::lambda().await {
+                    let wanted = $crate::deployment::DeployedHost::$host;
+                    if let Some(host) = $crate::host::Host::deployed(wanted).await {
                         super::$test(host).await;
                     }
                 }
@@ -47,16 +68,26 @@ macro_rules! on_lambda {
     };
 }
 
-pub(crate) use {on_every_host, on_lambda};
+pub(crate) use {on_deployed, on_edges, on_embedded, on_every_host, on_lambda};
 
 impl Host {
-    /// The deployment that the environment names; without one, says so on a line of its own.
-    pub(crate) async fn lambda() -> Option<Self> {
-        let deployment = deployment::given().await;
-        if deployment.is_none() {
-            eprintln!("skipped: {OUTPUTS} names no deployment");
+    /// The deployment that the environment names, if it is served by `wanted`; else says so on a line of its own.
+    pub(crate) async fn deployed(wanted: DeployedHost) -> Option<Self> {
+        match deployment::given(wanted).await {
+            Ok(deployment) => Some(Self::Deployed(wanted, deployment)),
+            Err(reason) => {
+                eprintln!("skipped: {reason}");
+                None
+            }
         }
-        deployment.map(Self::Lambda)
+    }
+
+    /// The deployment that tests of this host share; none where each test has a network of its own.
+    pub(crate) const fn deployment(self) -> Option<&'static Deployment> {
+        match self {
+            Self::Embedded => None,
+            Self::Deployed(_, deployment) => Some(deployment),
+        }
     }
 
     /// A network with scripted verdicts, in which nobody but these miners works.
@@ -73,7 +104,7 @@ impl Host {
     async fn start(self, setup: Setup) -> Server {
         match self {
             Self::Embedded => Server::start(Setup { arguments: vec!["--simulate".into()], ..setup }).await,
-            Self::Lambda(deployment) => Server::deployed(deployment, &setup).await,
+            Self::Deployed(_, deployment) => Server::deployed(deployment, &setup).await,
         }
     }
 }

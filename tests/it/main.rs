@@ -14,6 +14,7 @@
 mod binary;
 mod crash;
 mod curl;
+mod dead_letters;
 mod deployed;
 mod deployment;
 mod host;

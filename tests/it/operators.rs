@@ -8,11 +8,7 @@ use serde_json::{Value, json};
 use crate::host::{Host, on_every_host};
 use crate::server::Server;
 
-on_every_host!(
-    keys_are_added_listed_and_revoked,
-    only_the_admin_key_opens_the_operators_routes,
-    a_submission_that_could_not_be_scored_is_a_dead_letter_until_it_is_redriven,
-);
+on_every_host!(keys_are_added_listed_and_revoked, only_the_admin_key_opens_the_operators_routes,);
 
 /// Whatever one instance of a host remembers, another learns within this.
 const KNOWN_WITHIN: Duration = Duration::from_secs(90);
@@ -54,41 +50,10 @@ async fn only_the_admin_key_opens_the_operators_routes(host: Host) {
     let known = server.operate(Method::GET, "/admin/metagraph", &Value::Null).await;
     assert_eq!(known.status, 200, "{}", known.text());
     server.admin_key = "x".repeat(server.admin_key.len());
-    for (method, path) in [
-        (Method::GET, "/admin/keys"),
-        (Method::POST, "/admin/keys"),
-        (Method::PUT, "/admin/metagraph"),
-        (Method::GET, "/admin/dead-letters"),
-        (Method::POST, "/admin/dead-letters/redrive"),
-    ] {
+    for (method, path) in
+        [(Method::GET, "/admin/keys"), (Method::POST, "/admin/keys"), (Method::PUT, "/admin/metagraph")]
+    {
         let answer = server.operate(method, path, &json!({})).await;
         assert_eq!(answer.status, 401, "{path}: {}", answer.text());
     }
-}
-
-async fn a_submission_that_could_not_be_scored_is_a_dead_letter_until_it_is_redriven(host: Host) {
-    let server = host.mining(1).await;
-    let miner = server.miner(1);
-    for _ in 0..server.policy.submissions.attempts_max {
-        server.script(&miner, json!({ "fail": true })).await;
-    }
-    let task = miner.task(&server).await;
-    let answer = miner.submit(&server, &task, b"a splat").await;
-    assert_eq!(answer.message(), "Not scored: a failure of ours, without penalty");
-    let letter = json!({ "task": task.id, "hotkey": miner.address() });
-    let listed = async || {
-        let letters = server.operate(Method::GET, "/admin/dead-letters", &Value::Null).await.json();
-        letters.as_array().unwrap().contains(&letter)
-    };
-    let there = async {
-        while !listed().await {
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-    };
-    tokio::time::timeout(KNOWN_WITHIN, there).await.expect("it becomes a dead letter");
-    let redriven = server.operate(Method::POST, "/admin/dead-letters/redrive", &Value::Null).await.json();
-    assert!(redriven["redriven"].as_u64().unwrap() >= 1, "{redriven}");
-    assert!(!listed().await, "it is with the others again");
-    let again = miner.submit(&server, &task, b"a splat").await;
-    assert_eq!(again.message(), answer.message(), "what is settled stays as it is");
 }

@@ -32,11 +32,11 @@ async fn a_good_splat_is_accepted_and_what_is_none_is_refused_with_its_reason(ho
     }
     let server = match host {
         Host::Embedded => scoring(8).await,
-        Host::Lambda(_) => host.with_clients(8, json!({})).await,
+        Host::Deployed(..) => host.with_clients(8, json!({})).await,
     };
-    let worker = match host {
-        Host::Embedded => None,
-        Host::Lambda(deployment) => Some(ScorerProcess::start(deployment).await),
+    let worker = match host.deployment() {
+        None => None,
+        Some(deployment) => Some(ScorerProcess::start(deployment).await),
     };
     let id = server.add_task(PROMPT).await;
     let good = payload::composed(PROMPT, Quality::Intact);

@@ -1,4 +1,4 @@
-"""A deployment of the functions, described by the file that `cargo xtask aws up` writes, and a worker for it."""
+"""A deployment, described by the file that `cargo xtask aws up` or `edge up` writes, and a worker for it."""
 
 import contextlib
 import json
@@ -7,6 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from redirector import Redirector
 from server import Client, ServerDown, Skip, last_lines
 
 WORKER_ENDS_WITHIN_SECS = 30
@@ -17,15 +18,19 @@ GIVEN_AWAY_AFTER_SECS = 2
 
 
 class Deployment(Client):
-    """The deployed functions with miners of our own; a context manager, during which a worker of ours scores."""
+    """A deployment with miners of our own; a context manager, during which a worker of ours scores.
 
-    def __init__(self, outputs_file: Path, worker: str, folder: Path, miners: list[str]):
+    With a redirector that is where the miners are sent; clients and operators know the deployment's own address.
+    """
+
+    def __init__(self, outputs_file: Path, worker: str, redirector: str | None, folder: Path, miners: list[str]):
         self.outputs_file = outputs_file
         self.worker_program = worker
         self.log_file = folder / "worker.log"
         self.miners = miners
         outputs = json.loads(outputs_file.read_text())
         self.url = outputs["url"]
+        self.redirector = Redirector(redirector, self.url) if redirector else None
         self.validator = outputs["validator"]
         self.admin_key = outputs["admin_key"]
         self.policy = outputs["policy"]
@@ -42,9 +47,17 @@ class Deployment(Client):
                 stderr=subprocess.STDOUT,
                 env=environment,
             )
+        with contextlib.ExitStack() as ending:
+            ending.callback(self._end_worker)
+            if self.redirector:
+                ending.enter_context(self.redirector)
+            self.ending = ending.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.ending.close()
+
+    def _end_worker(self) -> None:
         # It ends with its input, after what it has in hand.
         with contextlib.suppress(OSError):
             self.worker.stdin.close()
@@ -53,6 +66,10 @@ class Deployment(Client):
         except subprocess.TimeoutExpired:
             self.worker.kill()
             self.worker.wait()
+
+    @property
+    def miners_url(self) -> str:
+        return self.redirector.url if self.redirector else self.url
 
     def log(self) -> str:
         """The last lines that the worker has written."""

@@ -1,8 +1,9 @@
 """Unmodified miners of the bittensor SDK against our server: runs the scenarios, in the form of a Rust test program.
 
 Environment: `SN17_BIN`, the sn17 program, or `SN17_AWS_OUTPUTS`, the description of deployed functions, and
-`SN17_SCRIPTED_WORKER`, the program that settles what is handed in there; `SN17_FIXTURES`, the folder of sample files (optional: what needs it is
-reported as ignored). Run by `cargo xtask test`, once for each version of the SDK.
+`SN17_SCRIPTED_WORKER`, the program that settles what is handed in there, with `SN17_REDIRECTOR`, the sn17 program again,
+where miners are to be redirected to them; `SN17_FIXTURES`, the folder of sample files (optional: what needs it is reported
+as ignored). Run by `cargo xtask test`, once for each version of the SDK.
 """
 
 import asyncio
@@ -90,7 +91,8 @@ def main() -> int:
     if outputs is None:
         run_embedded(runner, os.environ["SN17_BIN"], fixtures)
     else:
-        run_deployed(runner, Path(outputs), os.environ["SN17_SCRIPTED_WORKER"], fixtures)
+        worker, redirector = os.environ["SN17_SCRIPTED_WORKER"], os.environ.get("SN17_REDIRECTOR")
+        run_deployed(runner, Path(outputs), worker, redirector, fixtures)
     return runner.finish()
 
 
@@ -112,11 +114,13 @@ def run_embedded(runner: Runner, binary: str, fixtures: Path | None) -> None:
         run_with_server(runner, scenarios.SCORED, server, Path(folder), fixtures)
 
 
-def run_deployed(runner: Runner, outputs: Path, worker: str, fixtures: Path | None) -> None:
-    """The protocol against deployed functions, with scripted verdicts."""
+def run_deployed(
+    runner: Runner, outputs: Path, worker: str, redirector: str | None, fixtures: Path | None
+) -> None:
+    """The protocol against a deployment, with scripted verdicts."""
     print(f"\nrunning {len(scenarios.SIMULATED)} tests", flush=True)
     with tempfile.TemporaryDirectory(prefix="sn17-python-") as folder:
-        server = Deployment(outputs, worker, Path(folder), addresses())
+        server = Deployment(outputs, worker, redirector, Path(folder), addresses())
         run_with_server(runner, scenarios.SIMULATED, server, Path(folder), fixtures)
 
 

@@ -45,12 +45,17 @@ class Client:
     url: str
 
     @property
+    def miners_url(self) -> str:
+        """Where miners send their requests."""
+        return self.url
+
+    @property
     def host(self) -> str:
-        return urllib.parse.urlsplit(self.url).hostname
+        return urllib.parse.urlsplit(self.miners_url).hostname
 
     @property
     def port(self) -> int:
-        return urllib.parse.urlsplit(self.url).port
+        return urllib.parse.urlsplit(self.miners_url).port
 
     def _request(
         self,

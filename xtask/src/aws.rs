@@ -10,18 +10,20 @@ mod stage;
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Subcommand;
 
+use crate::edge;
 use crate::report::Report;
 use crate::rust_tests;
 use crate::workspace::Workspace;
-use background::Background;
-use deployment::Outputs;
 use engine::Engine;
 
+pub(crate) use background::Background;
+pub(crate) use deployment::Outputs;
+pub(crate) use engine::{await_answer, free_address};
 pub(crate) use stage::run as stage;
 
 /// What to do with the deployment.
@@ -67,7 +69,8 @@ pub(crate) fn run(workspace: &Workspace, action: &Action) -> anyhow::Result<bool
         Action::Test => {
             let mut report = Report::default();
             let programs = rust_tests::build(workspace, &mut report)?;
-            stage(workspace, &programs, &mut report)?;
+            let edges = edge::build_stage(workspace, &[], &mut report);
+            stage(workspace, &programs, &edges, &mut report)?;
             report.close(workspace)
         }
         Action::Down => {
@@ -108,7 +111,7 @@ impl Local {
         let outputs = engine.start(&self.engine).and_then(|()| {
             let outputs = deployment::deploy(workspace, &engine, &self.folder)?;
             self.front.start(&mut outputs.front(&engine)?)?;
-            engine::await_answer(outputs.address()?, "/healthz", &self.front)?;
+            await_answer(outputs.address()?, "/healthz", &self.front)?;
             outputs.write(&self.outputs_file())?;
             Ok(outputs)
         });
@@ -126,6 +129,14 @@ impl Local {
         Ok(had_front || had_engine)
     }
 
+    /// The deployment that runs, if one does.
+    pub(crate) fn running(&self) -> anyhow::Result<Option<Outputs>> {
+        if self.engine.running()?.is_none() || self.front.running()?.is_none() {
+            return Ok(None);
+        }
+        Outputs::read(&self.outputs_file()).map(Some)
+    }
+
     fn status(&self) -> anyhow::Result<bool> {
         let (engine, front) = (self.engine.running()?, self.front.running()?);
         let (Some(engine), Some(front)) = (engine, front) else {
@@ -139,6 +150,11 @@ impl Local {
         Ok(true)
     }
 
+    /// The folder of what runs here.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Where the outputs lie.
     pub(crate) fn outputs_file(&self) -> PathBuf {
         self.folder.join("outputs.json")
@@ -146,7 +162,7 @@ impl Local {
 
     fn advice(&self, outputs: &Outputs) -> String {
         format!(
-            "the network is at {}; tests against it: SN17_AWS_OUTPUTS={} cargo test -p sn17-tests lambda::",
+            "the network is at {}; tests against it: SN17_AWS_OUTPUTS={} cargo test -p sn17-tests ::lambda::",
             outputs.url,
             self.outputs_file().display()
         )

@@ -1,5 +1,7 @@
 //! `check-deps`: entry points -> adapters -> app -> (wire, splat) -> core, and nothing points back up.
 
+mod named;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -7,7 +9,10 @@ use std::path::Path;
 use anyhow::Context;
 use toml::{Table, Value};
 
+use crate::edge;
 use crate::workspace::{Package, Workspace};
+
+pub(crate) use named::not_yet;
 
 /// What a package may name as a dependency, of our own packages.
 enum Reach {
@@ -42,6 +47,22 @@ const IMPURE: &[&str] = &[
     "uuid",
     "chrono",
     "time",
+];
+/// What an entry point on AWS's services needs.
+const ON_AWS: &[&str] = &["sn17-app", "sn17-aws", "sn17-core", "sn17-http", "sn17-wire"];
+/// What no edge can run, looked for on its own target.
+const AT_AN_EDGE: &[&str] = &[
+    "mio",
+    "socket2",
+    "reqwest",
+    "ring",
+    "aws-lc-*",
+    "aws-config",
+    "aws-sdk-secretsmanager",
+    "rayon",
+    "fjall",
+    "ort",
+    "wgpu",
 ];
 const ANYTHING: &[&str] = &[];
 
@@ -89,6 +110,9 @@ const RULES: &[Rule] = &[
         reach: Reach::Anything,
         banned: &["fjall", "ort", "wgpu", "aws-lc-rs"],
     },
+    // What runs in an isolate or a component: no sockets, no threads, no C code, and not the other edge.
+    Rule { package: "sn17-edge-worker", reach: Reach::Only(ON_AWS), banned: AT_AN_EDGE },
+    Rule { package: "sn17-edge-spin", reach: Reach::Only(ON_AWS), banned: AT_AN_EDGE },
     Rule { package: "sn17-gpu-workers", reach: Reach::Anything, banned: &["fjall", "sn17-http", "worker"] },
     Rule { package: "sn17-tests", reach: Reach::Anything, banned: ANYTHING },
     Rule { package: "sn17-bench", reach: Reach::Anything, banned: ANYTHING },
@@ -106,6 +130,7 @@ const INHERITED_KEYS: [&str; 5] = ["version", "edition", "rust-version", "licens
 pub(crate) fn check(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
     let mut faults = Vec::new();
     check_root(workspace, &mut faults)?;
+    named::check(workspace, &mut faults)?;
     for package in &workspace.packages {
         check_manifest(workspace, package, &mut faults)?;
         let Some(rule) = RULES.iter().find(|rule| rule.package == package.name) else {
@@ -138,7 +163,8 @@ fn check_banned(workspace: &Workspace, rule: &Rule, faults: &mut Vec<String>) ->
     if rule.banned.is_empty() {
         return Ok(());
     }
-    let arguments = ["tree", "-p", rule.package, "--edges", "normal", "--target", "all", "--prefix", "none"];
+    let target = edge::target_of(rule.package).unwrap_or("all");
+    let arguments = ["tree", "-p", rule.package, "--edges", "normal", "--target", target, "--prefix", "none"];
     let output = workspace.cargo(&arguments).output().context("cannot run cargo tree")?;
     if !output.status.success() {
         anyhow::bail!("cargo tree failed: {}", String::from_utf8_lossy(&output.stderr).trim());

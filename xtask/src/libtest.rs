@@ -10,8 +10,8 @@ use crate::report::{Test, Verdict};
 
 /// The name of the test that stands for a whole program.
 const PROGRAM: &str = "(program)";
-/// Modules that say what the tests in them run on.
-const HOSTS: [&str; 2] = ["embedded", "lambda"];
+/// Modules that say what the tests in them run on: each test's own one, if it is one of these.
+const HOSTS: [&str; 4] = ["embedded", "lambda", "worker", "spin"];
 /// How many lines of its output are shown of a program that ended badly.
 const TAIL_LINES: usize = 20;
 
@@ -34,7 +34,7 @@ pub(crate) fn read(suite: &str, host: &str, finished: &Finished) -> Vec<Test> {
             (Verdict::Failed, _) => (result, output.map(|lines| lines.join("\n"))),
             (Verdict::Passed | Verdict::Skipped, _) => (result, reason),
         };
-        let host = name.split("::").find(|part| HOSTS.contains(part)).unwrap_or(host);
+        let host = name.rsplit("::").nth(1).filter(|module| HOSTS.contains(module)).unwrap_or(host);
         tests.push(Test { suite: suite.into(), host: host.into(), name: name.into(), result, reason });
     }
     let has_failed = tests.iter().any(|test| test.result == Verdict::Failed);

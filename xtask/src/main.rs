@@ -5,6 +5,7 @@
 mod aws;
 mod ci;
 mod dependencies;
+mod edge;
 mod environment;
 mod hand_over;
 mod libtest;
@@ -51,6 +52,11 @@ enum Command {
         #[command(subcommand)]
         action: aws::Action,
     },
+    /// The edges, built as they are shipped and run over the network of `aws up`.
+    Edge {
+        #[command(subcommand)]
+        action: edge::Action,
+    },
     /// Checks which package may depend on which, and that the manifests follow the workspace.
     CheckDeps,
     /// Writes small ONNX models with the real input and output contract.
@@ -85,10 +91,14 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Ci => ci::ci(&workspace),
         Command::Bench { full, names } => hand_over::bench(&workspace, full, &names),
         Command::Aws { action } => aws::run(&workspace, &action),
+        Command::Edge { action } => edge::run(&workspace, &action),
         Command::CheckDeps => {
             let faults = dependencies::check(&workspace)?;
             for fault in &faults {
                 println!("{fault}");
+            }
+            for dependency in dependencies::not_yet() {
+                println!("not yet: {dependency}");
             }
             println!("{} packages, {} faults", workspace.packages.len(), faults.len());
             Ok(faults.is_empty())

@@ -65,8 +65,8 @@ pub(crate) fn run(workspace: &Workspace, report: &mut Report) -> anyhow::Result<
     }
     let start = Instant::now();
     // The tests of the workspace need the same binary; it is built already when they were.
-    let build =
-        process::run(&mut workspace.cargo(&["test", "--quiet", "--workspace", "--no-run"]), BUILD_LIMIT)?;
+    let mut build = workspace.cargo(&["test", "--quiet", "--no-run"]);
+    let build = process::run(build.args(workspace.native()), BUILD_LIMIT)?;
     if !build.is_success {
         report.house("python miners", Outcome::Failed(build.output()), start.elapsed());
         return Ok(());
@@ -92,11 +92,32 @@ pub(crate) fn run(workspace: &Workspace, report: &mut Report) -> anyhow::Result<
     Ok(())
 }
 
-/// Runs the same miners of the SDK's last version against the network that `outputs` describes.
+/// Runs the same miners of the SDK's last version against the functions that `outputs` describes.
 pub(crate) fn run_deployed(workspace: &Workspace, outputs: &Path, report: &mut Report) -> anyhow::Result<()> {
+    run_last(workspace, "lambda", outputs, None, report)
+}
+
+/// Runs them against the redirector in front of the Worker that `outputs` describes.
+pub(crate) fn run_redirected(
+    workspace: &Workspace,
+    outputs: &Path,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let redirector = workspace.target.join("debug").join(format!("sn17{EXE_SUFFIX}"));
+    run_last(workspace, "worker behind redirector", outputs, Some(&redirector), report)
+}
+
+/// Runs the miners of the SDK's last version against a deployment, behind a redirector if one is given.
+fn run_last(
+    workspace: &Workspace,
+    host: &str,
+    outputs: &Path,
+    redirector: Option<&Path>,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let [.., sdk] = &SDKS;
     let start = Instant::now();
-    let host = format!("lambda, bittensor {}", sdk.version);
+    let host = format!("{host}, bittensor {}", sdk.version);
     let label = format!("python miners, {host}");
     let programs = match sdk.environment.programs(workspace)? {
         Ok(programs) => programs,
@@ -109,6 +130,9 @@ pub(crate) fn run_deployed(workspace: &Workspace, outputs: &Path, report: &mut R
     let mut command = Command::new(programs.join("python"));
     command.arg(workspace.root.join(SCRIPT)).current_dir(&workspace.root);
     command.env("SN17_AWS_OUTPUTS", outputs).env("SN17_SCRIPTED_WORKER", worker);
+    if let Some(redirector) = redirector {
+        command.env("SN17_REDIRECTOR", redirector);
+    }
     give_fixtures(workspace, &mut command);
     let finished = process::run(&mut command, RUN_LIMIT)?;
     report.suite(&label, libtest::read("python miners", &host, &finished), start.elapsed());

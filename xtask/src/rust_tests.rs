@@ -17,8 +17,21 @@ const BUILD_LIMIT: Duration = Duration::from_secs(3600);
 /// Bound on one test program.
 const RUN_LIMIT: Duration = Duration::from_secs(1800);
 
-/// What the tests that need a deployment have in their names; they run with one, or not at all.
-pub(crate) const DEPLOYED: &str = "lambda::";
+/// The black-box suite, part of whose tests need a deployment.
+const BLACK_BOX: &str = "tests/it";
+/// Tests of a deployment at once: they wait more than they compute.
+pub(crate) const DEPLOYED_THREADS: &str = "16";
+
+/// What serves a deployed network. The tests that need it lie in modules of its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Host {
+    /// The functions.
+    Lambda,
+    /// The edge on Cloudflare's runtime.
+    Worker,
+    /// The edge in Spin's world.
+    Spin,
+}
 
 /// A test program that cargo built.
 #[derive(Debug)]
@@ -33,9 +46,9 @@ pub(crate) struct Program {
 /// Builds every unit and integration test of the workspace.
 pub(crate) fn build(workspace: &Workspace, report: &mut Report) -> anyhow::Result<Vec<Program>> {
     let start = Instant::now();
-    let arguments =
-        ["test", "--workspace", "--no-run", "--no-fail-fast", "--message-format", "json-render-diagnostics"];
-    let built = process::run(&mut workspace.cargo(&arguments), BUILD_LIMIT)?;
+    let mut command = workspace.cargo(&["test", "--no-run", "--no-fail-fast"]);
+    command.args(workspace.native()).args(["--message-format", "json-render-diagnostics"]);
+    let built = process::run(&mut command, BUILD_LIMIT)?;
     let outcome = if built.is_success { Outcome::Passed } else { Outcome::Failed(built.stderr) };
     report.house("build of the tests", outcome, start.elapsed());
     // What was built before another package failed is still worth running.
@@ -52,7 +65,11 @@ pub(crate) fn run(
     for program in programs {
         let start = Instant::now();
         let mut command = program.command(workspace);
-        command.args(["--skip", DEPLOYED]);
+        if program.suite == BLACK_BOX {
+            for host in Host::ALL {
+                command.args(["--skip", host.filter()]);
+            }
+        }
         if let Some(vectors) = vectors {
             command.env("SN17_WASM_VECTORS", vectors);
         }
@@ -63,6 +80,49 @@ pub(crate) fn run(
         }
     }
     Ok(())
+}
+
+/// Runs the tests of one host of the deployment that `outputs` describes.
+pub(crate) fn run_deployed(
+    workspace: &Workspace,
+    host: Host,
+    outputs: &Path,
+    programs: &[Program],
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    for program in programs.iter().filter(|program| program.suite == BLACK_BOX) {
+        let start = Instant::now();
+        let mut command = program.command(workspace);
+        command
+            .arg(host.filter())
+            .env("SN17_AWS_OUTPUTS", outputs)
+            .env("RUST_TEST_THREADS", DEPLOYED_THREADS);
+        let finished = process::run(&mut command, RUN_LIMIT)?;
+        let tests = libtest::read(&program.suite, host.name(), &finished);
+        report.suite(&format!("{}, {}", program.suite, host.name()), tests, start.elapsed());
+    }
+    Ok(())
+}
+
+impl Host {
+    const ALL: [Self; 3] = [Self::Lambda, Self::Worker, Self::Spin];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Lambda => "lambda",
+            Self::Worker => "worker",
+            Self::Spin => "spin",
+        }
+    }
+
+    /// What the names of its tests hold, and no others.
+    pub(crate) const fn filter(self) -> &'static str {
+        match self {
+            Self::Lambda => "::lambda::",
+            Self::Worker => "::worker::",
+            Self::Spin => "::spin::",
+        }
+    }
 }
 
 impl Program {
@@ -78,8 +138,8 @@ impl Program {
 /// Runs the examples in the documentation.
 pub(crate) fn run_doctests(workspace: &Workspace, report: &mut Report) -> anyhow::Result<()> {
     let start = Instant::now();
-    let arguments = ["test", "--workspace", "--doc", "--no-fail-fast"];
-    let finished = process::run(&mut workspace.cargo(&arguments), BUILD_LIMIT)?;
+    let mut command = workspace.cargo(&["test", "--doc", "--no-fail-fast"]);
+    let finished = process::run(command.args(workspace.native()), BUILD_LIMIT)?;
     let tests = libtest::read("doctests", "native", &finished);
     report.suite("doctests", tests, start.elapsed());
     Ok(())

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::report::{Outcome, Report};
 use crate::workspace::Workspace;
-use crate::{aws, dependencies, process, python, rust_tests, wasm};
+use crate::{aws, dependencies, edge, process, python, rust_tests, wasm};
 
 /// Bound on one command of cargo.
 const CARGO_LIMIT: Duration = Duration::from_secs(3600);
@@ -24,20 +24,28 @@ pub(crate) fn run(workspace: &Workspace, report: &mut Report) -> anyhow::Result<
         let faults = dependencies::check(workspace)?;
         Ok(if faults.is_empty() { Outcome::Passed } else { Outcome::Failed(faults.join("\n")) })
     });
+    for dependency in dependencies::not_yet() {
+        let reason = format!("not yet: no package depends on {dependency}");
+        report.house(&format!("check-deps, {dependency}"), Outcome::Skipped(reason), Duration::ZERO);
+    }
     house(report, "clippy", || {
-        cargo(workspace, &["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])
+        let mut command = workspace.cargo(&["clippy", "--quiet", "--all-targets"]);
+        command.args(workspace.native()).args(["--", "-D", "warnings"]);
+        Ok(process::run(&mut command, CARGO_LIMIT)?.into())
     });
+    edge::check_stage(workspace, report);
     let vectors = wasm_stages(workspace, report);
     let programs = rust_tests::build(workspace, report)?;
     rust_tests::run(workspace, &programs, vectors.as_deref(), report)?;
     rust_tests::run_doctests(workspace, report)?;
     house(report, "documentation", || {
-        let arguments = ["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"];
-        let mut command = workspace.cargo(&arguments);
-        Ok(process::run(command.env("RUSTDOCFLAGS", "-D warnings"), CARGO_LIMIT)?.into())
+        let mut command = workspace.cargo(&["doc", "--quiet", "--no-deps", "--document-private-items"]);
+        command.args(workspace.native()).env("RUSTDOCFLAGS", "-D warnings");
+        Ok(process::run(&mut command, CARGO_LIMIT)?.into())
     });
     python::run(workspace, report)?;
-    aws::stage(workspace, &programs, report)
+    let edges = edge::build_stage(workspace, &[], report);
+    aws::stage(workspace, &programs, &edges, report)
 }
 
 /// Times one check of the house; one that cannot even be run has failed.
@@ -50,7 +58,7 @@ pub(crate) fn house(report: &mut Report, name: &str, check: impl FnOnce() -> any
 /// The folder of the vectors, if they could be built.
 fn wasm_stages(workspace: &Workspace, report: &mut Report) -> Option<PathBuf> {
     let start = Instant::now();
-    let problem = match wasm::install_target() {
+    let problem = match wasm::install_target(wasm::TARGET) {
         Ok(Ok(())) => None,
         Ok(Err(reason)) => Some(Outcome::Skipped(reason)),
         Err(error) => Some(Outcome::Failed(format!("{error:#}"))),

@@ -8,6 +8,8 @@ use std::process::Command;
 use anyhow::Context;
 use serde::Deserialize;
 
+use crate::edge;
+
 /// The workspace and its packages.
 #[derive(Debug)]
 pub(crate) struct Workspace {
@@ -79,6 +81,12 @@ impl Workspace {
         let mut command = Command::new(cargo());
         command.current_dir(&self.root).args(arguments);
         command
+    }
+
+    /// Arguments of cargo for every package that compiles for this machine.
+    pub(crate) fn native(&self) -> Vec<&'static str> {
+        let foreign = edge::FOREIGN_PACKAGES.into_iter().filter(|package| self.has(package));
+        ["--workspace"].into_iter().chain(foreign.flat_map(|package| ["--exclude", package])).collect()
     }
 
     /// The sample files that are no part of the repository: `SN17_FIXTURES`, else `../shared/fixtures` if that is

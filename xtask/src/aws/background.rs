@@ -20,7 +20,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A program in the background.
 #[derive(Debug)]
-pub(super) struct Background {
+pub(crate) struct Background {
     /// Holds the process id.
     file: PathBuf,
     /// What the process's command line holds: a process id may belong to somebody else by now.
@@ -29,12 +29,12 @@ pub(super) struct Background {
 
 impl Background {
     /// The program that `NAME.pid` in `folder` knows.
-    pub(super) fn new(folder: &Path, name: &str, sign: &'static str) -> Self {
+    pub(crate) fn new(folder: &Path, name: &str, sign: &'static str) -> Self {
         Self { file: folder.join(format!("{name}.pid")), sign }
     }
 
     /// Starts it in a process group of its own, with both outputs in a file beside the one of its process id.
-    pub(super) fn start(&self, command: &mut Command) -> anyhow::Result<()> {
+    pub(crate) fn start(&self, command: &mut Command) -> anyhow::Result<()> {
         let log = self.log();
         let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let errors = output.try_clone().context("cannot share a file")?;
@@ -51,19 +51,19 @@ impl Background {
     }
 
     /// Its process id, if it runs.
-    pub(super) fn running(&self) -> anyhow::Result<Option<u32>> {
+    pub(crate) fn running(&self) -> anyhow::Result<Option<u32>> {
         let Ok(text) = fs::read_to_string(&self.file) else { return Ok(None) };
         let Ok(pid) = text.trim().parse() else { return Ok(None) };
         Ok(self.is_running(pid)?.then_some(pid))
     }
 
     /// Where it writes to.
-    pub(super) fn log(&self) -> PathBuf {
+    pub(crate) fn log(&self) -> PathBuf {
         self.file.with_extension("log")
     }
 
     /// Ends it and whatever it has started; whether it ran.
-    pub(super) fn stop(&self) -> anyhow::Result<bool> {
+    pub(crate) fn stop(&self) -> anyhow::Result<bool> {
         let Some(pid) = self.running()? else {
             let _ = fs::remove_file(&self.file);
             return Ok(false);

@@ -32,29 +32,33 @@ const BUILD_LIMIT: Duration = Duration::from_secs(3600);
 const POLICY: &str = r#"{"miners":{"cooldown_secs":20,"throttle_secs":10,"penalty_secs":40,"strong_miners":256},"tasks":{"copies":2,"assignable_secs":15,"first_result_secs":1,"deadline_secs":20},"submissions":{"resend_secs":30}}"#;
 
 /// What was deployed and where it is: target/aws/outputs.json.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Outputs {
+    /// What serves at `url`: the functions, or an edge over the same table and bucket.
+    host: String,
     /// Address of the network for clients, miners and operators.
-    pub(super) url: String,
+    pub(crate) url: String,
     /// The distribution's host name.
     distribution: String,
     /// Where the engine listens.
     pub(crate) endpoint: String,
-    region: String,
+    pub(crate) region: String,
     /// Both parts of a key that the engine takes.
-    key: String,
+    pub(crate) key: String,
     /// The function URLs, by way of the engine's address.
     gateway_url: String,
     miner_url: String,
-    table: String,
-    bucket: String,
+    pub(crate) table: String,
+    pub(crate) bucket: String,
     scoring_queue_url: String,
     scoring_dead_letters_url: String,
     timers_queue_url: String,
-    admin_key: String,
-    validator: String,
+    /// What API keys are hashed with.
+    pub(crate) api_key_secret: String,
+    pub(crate) admin_key: String,
+    pub(crate) validator: String,
     edge_url: String,
-    policy: Value,
+    pub(crate) policy: Value,
     /// Every part of every template.
     parts: Vec<Part>,
 }
@@ -111,7 +115,7 @@ pub(super) fn deploy(workspace: &Workspace, engine: &Engine, folder: &Path) -> a
             return Err(error.context(faults.join("\n")));
         }
     };
-    outputs(root, engine, parts)
+    outputs(workspace, engine, parts)
 }
 
 /// Builds the functions for this machine and puts them where the template looks for them.
@@ -248,7 +252,8 @@ fn words(row: &Value) -> String {
 }
 
 /// What the stack says of itself.
-fn outputs(root: &Path, engine: &Engine, parts: Vec<Part>) -> anyhow::Result<Outputs> {
+fn outputs(workspace: &Workspace, engine: &Engine, parts: Vec<Part>) -> anyhow::Result<Outputs> {
+    let root = &workspace.root;
     let stacks = engine.aws_json(root, &["cloudformation", "describe-stacks", "--stack-name", STACK])?;
     let rows = stacks["Stacks"][0]["Outputs"].as_array().cloned().unwrap_or_default();
     let output = |name: &str| {
@@ -261,11 +266,16 @@ fn outputs(root: &Path, engine: &Engine, parts: Vec<Part>) -> anyhow::Result<Out
         let id = url.trim_start_matches("https://").split('.').next().unwrap_or_default();
         Ok(format!("{}/_aws/lambda-url/{id}", engine.endpoint()))
     };
-    let secret = output("AdminKeySecretArn")?;
-    let secret =
-        engine.aws_json(root, &["secretsmanager", "get-secret-value", "--secret-id", secret.as_str()])?;
-    let admin_key = secret["SecretString"].as_str().context("the admin key is no text")?.to_owned();
+    let resources = resources(workspace, engine, STACK)?;
+    let secret = |logical_id: &str| {
+        let id = resources.get(logical_id).and_then(|row| row["PhysicalResourceId"].as_str());
+        let id = id.with_context(|| format!("the stack has no {logical_id}"))?;
+        let secret = engine.aws_json(root, &["secretsmanager", "get-secret-value", "--secret-id", id])?;
+        let text = secret["SecretString"].as_str().map(str::to_owned);
+        text.with_context(|| format!("{logical_id} is no text"))
+    };
     Ok(Outputs {
+        host: "lambda".to_owned(),
         url: format!("http://{}", engine::free_address()?),
         distribution: output("Url")?.trim_start_matches("https://").to_owned(),
         endpoint: engine.endpoint(),
@@ -278,7 +288,8 @@ fn outputs(root: &Path, engine: &Engine, parts: Vec<Part>) -> anyhow::Result<Out
         scoring_queue_url: output("ScoringQueueUrl")?,
         scoring_dead_letters_url: output("ScoringDeadLettersUrl")?,
         timers_queue_url: output("TimersQueueUrl")?,
-        admin_key,
+        api_key_secret: secret("ApiKeySecret")?,
+        admin_key: secret("AdminKeySecret")?,
         validator: VALIDATOR.to_owned(),
         edge_url: EDGE_URL.to_owned(),
         policy: serde_json::from_str(POLICY).context("the policy is no JSON")?,
@@ -287,12 +298,17 @@ fn outputs(root: &Path, engine: &Engine, parts: Vec<Part>) -> anyhow::Result<Out
 }
 
 impl Outputs {
-    pub(super) fn read(file: &Path) -> anyhow::Result<Self> {
+    /// The same deployment with an edge in front of it.
+    pub(crate) fn served_by(&self, host: &str, url: String) -> Self {
+        Self { host: host.to_owned(), url, ..self.clone() }
+    }
+
+    pub(crate) fn read(file: &Path) -> anyhow::Result<Self> {
         let text = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
         serde_json::from_slice(&text).with_context(|| format!("cannot understand {}", file.display()))
     }
 
-    pub(super) fn write(&self, file: &Path) -> anyhow::Result<()> {
+    pub(crate) fn write(&self, file: &Path) -> anyhow::Result<()> {
         let text = serde_json::to_string_pretty(self)?;
         fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
     }

@@ -134,13 +134,13 @@ impl Engine {
 }
 
 /// An address of this machine alone that nobody listens on.
-pub(super) fn free_address() -> anyhow::Result<SocketAddr> {
+pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on this machine")?;
     listener.local_addr().context("cannot tell an address")
 }
 
 /// Waits until a GET is answered with 200 by a program that was started.
-pub(super) fn await_answer(address: SocketAddr, path: &str, program: &Background) -> anyhow::Result<()> {
+pub(crate) fn await_answer(address: SocketAddr, path: &str, program: &Background) -> anyhow::Result<()> {
     let started = Instant::now();
     while started.elapsed() < READY_WITHIN && program.running()?.is_some() {
         if status(address, path).is_some_and(|status| status == "200") {

@@ -4,23 +4,29 @@ use std::time::{Duration, Instant};
 
 use super::Local;
 use super::deployment::{Outputs, State};
+use crate::edge::{self, Build};
 use crate::report::{Outcome, Report, Test, Verdict};
-use crate::rust_tests::{DEPLOYED, Program};
+use crate::rust_tests::{DEPLOYED_THREADS, Host, Program};
 use crate::stages::house;
 use crate::workspace::Workspace;
-use crate::{libtest, process, python};
+use crate::{libtest, process, python, rust_tests};
 
 /// The suite's name in the report.
 const SUITE: &str = "aws";
 /// What the engines stand for.
 const HOST: &str = "ministack";
+/// The tests of the adapters, which run against the engines alone.
+const ADAPTERS: &str = "aws/it";
 /// Bound on one test program.
 const RUN_LIMIT: Duration = Duration::from_secs(1800);
-/// Tests at once: they wait more than they compute.
-const TEST_THREADS: &str = "16";
 
 /// Deploys the network, runs what there is to run against it, and ends it.
-pub(crate) fn run(workspace: &Workspace, programs: &[Program], report: &mut Report) -> anyhow::Result<()> {
+pub(crate) fn run(
+    workspace: &Workspace,
+    programs: &[Program],
+    edges: &[Build],
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let local = Local::new(workspace)?;
     let start = Instant::now();
     let outputs = match local.up(workspace) {
@@ -35,7 +41,8 @@ pub(crate) fn run(workspace: &Workspace, programs: &[Program], report: &mut Repo
         }
     };
     report.suite("aws deployment", parts(&outputs), start.elapsed());
-    let tested = test(workspace, &local, &outputs, programs, report);
+    let tested = test(workspace, &local, &outputs, programs, report)
+        .and_then(|()| edge::test_stage(workspace, &local, &outputs, edges, programs, report));
     house(report, "aws down", || local.down().map(|_| Outcome::Passed));
     tested
 }
@@ -47,22 +54,15 @@ fn test(
     programs: &[Program],
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    for program in programs {
+    for program in programs.iter().filter(|program| program.suite == ADAPTERS) {
         let start = Instant::now();
         let mut command = program.command(workspace);
-        command.env("RUST_TEST_THREADS", TEST_THREADS).env("SN17_AWS_ENDPOINT", &outputs.endpoint);
-        let host = match program.suite.as_str() {
-            "aws/it" => HOST,
-            "tests/it" => {
-                command.arg(DEPLOYED).env("SN17_AWS_OUTPUTS", local.outputs_file());
-                "lambda"
-            }
-            _ => continue,
-        };
+        command.env("RUST_TEST_THREADS", DEPLOYED_THREADS).env("SN17_AWS_ENDPOINT", &outputs.endpoint);
         let finished = process::run(&mut command, RUN_LIMIT)?;
-        let tests = libtest::read(&program.suite, host, &finished);
-        report.suite(&format!("{}, {host}", program.suite), tests, start.elapsed());
+        let tests = libtest::read(&program.suite, HOST, &finished);
+        report.suite(&format!("{}, {HOST}", program.suite), tests, start.elapsed());
     }
+    rust_tests::run_deployed(workspace, Host::Lambda, &local.outputs_file(), programs, report)?;
     python::run_deployed(workspace, &local.outputs_file(), report)
 }
 
