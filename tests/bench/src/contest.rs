@@ -55,6 +55,18 @@ pub(crate) struct Contest {
     pub(crate) is_judged: bool,
 }
 
+/// What a measurement needs and does not find: it is passed over, and this says why.
+#[derive(Debug)]
+pub(crate) struct Missing(pub(crate) String);
+
+impl std::fmt::Display for Missing {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Missing {}
+
 /// Makes one run and returns its figures.
 pub(crate) type Run = Box<dyn FnMut() -> anyhow::Result<Vec<f64>>>;
 

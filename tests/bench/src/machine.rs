@@ -37,6 +37,25 @@ pub(crate) fn cpu_secs(pid: u32) -> anyhow::Result<f64> {
     Ok((user + system) * TICK_SECS)
 }
 
+/// Seconds of CPU time that several processes have taken together.
+pub(crate) fn cpu_secs_of(pids: &[u32]) -> anyhow::Result<f64> {
+    pids.iter().map(|pid| cpu_secs(*pid)).sum()
+}
+
+/// The processes of this name (proc(5): `comm`).
+pub(crate) fn processes(name: &str) -> anyhow::Result<Vec<u32>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").context("cannot read /proc")? {
+        let entry = entry.context("cannot read /proc")?;
+        let Some(pid) = entry.file_name().to_str().and_then(|text| text.parse().ok()) else { continue };
+        // Whatever has ended meanwhile is none of them.
+        if fs::read_to_string(entry.path().join("comm")).is_ok_and(|comm| comm.trim() == name) {
+            found.push(pid);
+        }
+    }
+    Ok(found)
+}
+
 /// The largest resident set that a process has had, in MB of 10^6 bytes.
 pub(crate) fn resident_peak_mb(pid: u32) -> anyhow::Result<f64> {
     let file = format!("/proc/{pid}/status");

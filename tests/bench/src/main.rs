@@ -13,6 +13,7 @@ mod inputs;
 mod load;
 mod machine;
 mod miner;
+mod native_edge;
 mod network;
 mod table;
 
@@ -44,6 +45,9 @@ struct Arguments {
     /// Serve the baseline's handlers over this folder instead; for the program itself.
     #[arg(long, value_name = "DIR", hide = true)]
     bare: Option<PathBuf>,
+    /// Serve the routes of an edge instead, as the environment says; for the program itself.
+    #[arg(long, hide = true)]
+    native_edge: bool,
     /// The measurements to make; all of them without a name.
     names: Vec<String>,
 }
@@ -54,6 +58,10 @@ fn main() -> anyhow::Result<ExitCode> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     if let Some(folder) = &arguments.bare {
         bare::serve(folder)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if arguments.native_edge {
+        native_edge::serve()?;
         return Ok(ExitCode::SUCCESS);
     }
     for name in &arguments.names {
@@ -72,8 +80,11 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         let name = benchmark.names().next().unwrap_or_default();
         eprintln!("{name} …");
-        let figures = contest::hold(benchmark, size, arguments.runs, &device);
-        measured.extend(figures.with_context(|| format!("cannot measure {name}"))?);
+        match contest::hold(benchmark, size, arguments.runs, &device) {
+            Ok(figures) => measured.extend(figures),
+            Err(error) if error.is::<contest::Missing>() => eprintln!("skipped: {error}"),
+            Err(error) => return Err(error.context(format!("cannot measure {name}"))),
+        }
     }
     print!("{}", table::render(&measured));
     if let Some(path) = arguments.report {

@@ -73,7 +73,8 @@ fn now_ns() -> u64 {
     u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn bytes(built: &DendriteRequest) -> Vec<u8> {
+/// A request as it goes over the wire.
+pub(crate) fn bytes(built: &DendriteRequest) -> Vec<u8> {
     let headers: Vec<(&str, &str)> =
         built.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     request("POST", built.path, &headers, &built.body)

@@ -1,6 +1,7 @@
 //! The measurements, one file each.
 
 mod add_task;
+mod edge;
 mod get_result;
 mod get_status;
 mod many_tasks;
@@ -12,7 +13,7 @@ mod submit;
 use crate::contest::Benchmark;
 
 /// Every measurement, in the order in which they are made.
-pub(crate) const BENCHMARKS: [Benchmark; 8] = [
+pub(crate) const BENCHMARKS: [Benchmark; 9] = [
     spz_decode::BENCHMARK,
     render_cpu::BENCHMARK,
     pull::BENCHMARK,
@@ -21,4 +22,5 @@ pub(crate) const BENCHMARKS: [Benchmark; 8] = [
     get_result::BENCHMARK,
     submit::BENCHMARK,
     many_tasks::BENCHMARK,
+    edge::BENCHMARK,
 ];
