@@ -137,7 +137,7 @@ fn half_to_f32(half: u16) -> f32 {
     let mantissa = u32::from(half & 0x3ff);
     let magnitude = match exponent {
         // Subnormal: units of 2^-24.
-        0 => return f32::from_bits(sign | (mantissa as f32 * 2.0_f32.powi(-24)).to_bits()),
+        0 => return f32::from_bits(sign | (mantissa as f32 / 16_777_216.0).to_bits()),
         0x1f => 0x7f80_0000 | mantissa << 13,
         _ => (exponent + 112) << 23 | mantissa << 13,
     };

@@ -48,7 +48,7 @@ fn one() -> Splats {
 }
 
 fn sigmoid(logit: f32) -> f32 {
-    1.0 / (1.0 + (-logit).exp())
+    1.0 / (1.0 + libm::expf(-logit))
 }
 
 /// |cos| of half the angle between two rotations.
