@@ -32,11 +32,18 @@ fn log(served: &Served) {
     let Served { route, method, status, duration_ms, refusal, verdict } = *served;
     let reason = refusal.map(|refused| refused.reason);
     let invariant = refusal.and_then(|refused| refused.invariant);
+    let memory = memory_bytes();
     if status >= 500 {
-        tracing::error!(route, method, status, duration_ms, reason, invariant, verdict, "served");
+        tracing::error!(route, method, status, duration_ms, reason, invariant, verdict, memory, "served");
     } else {
-        tracing::info!(route, method, status, duration_ms, reason, invariant, verdict, "served");
+        tracing::info!(route, method, status, duration_ms, reason, invariant, verdict, memory, "served");
     }
+}
+
+/// WASM's memory in this isolate. It never shrinks, and counts towards the 128 MB that an isolate may have.
+fn memory_bytes() -> usize {
+    const PAGE_BYTES: usize = 64 << 10;
+    core::arch::wasm32::memory_size::<0>() * PAGE_BYTES
 }
 
 /// `console.error`, `console.warn` and `console.log`, by level.

@@ -1,19 +1,22 @@
 //! Requests and answers as workerd has them and as the router has them.
 
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, HttpBody as _, to_bytes};
+use axum::body::{Body, Bytes, HttpBody, to_bytes};
 use axum::extract::Request;
 use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
-use futures_util::{Stream, StreamExt as _};
+use http_body::Frame;
 use sn17_http::RemoteIp;
 use worker::send::SendFuture;
 use worker::worker_sys::FixedLengthStream;
 use worker::{Delay, Headers, ResponseBody, ResponseBuilder, web_sys};
+
+use crate::reading::Reading;
 
 /// Between two pieces of a request's body at least this may pass, and twice this at most.
 const BODY_PIECE_WITHIN: Duration = Duration::from_secs(30);
@@ -22,7 +25,10 @@ const SENDER: &str = "cf-connecting-ip";
 
 /// The request for the router; none if its method, URL or headers are no HTTP.
 pub(crate) fn request(incoming: &web_sys::Request) -> Option<Request> {
-    let mut request = Request::new(incoming.body().map_or_else(Body::empty, body));
+    let mut request = Request::new(match incoming.body() {
+        Some(stream) => body(stream)?,
+        None => Body::empty(),
+    });
     *request.method_mut() = incoming.method().parse().ok()?;
     *request.uri_mut() = incoming.url().parse().ok()?;
     for (name, value) in Headers(incoming.headers()).entries() {
@@ -34,8 +40,9 @@ pub(crate) fn request(incoming: &web_sys::Request) -> Option<Request> {
     Some(request)
 }
 
-fn body(stream: web_sys::ReadableStream) -> Body {
-    Body::from_stream(Arriving { body: worker::Body::new(stream), has_moved: false, silence: silence() })
+fn body(stream: web_sys::ReadableStream) -> Option<Body> {
+    let body = Reading::new(stream).ok()?;
+    Some(Body::new(Arriving { body, has_moved: false, silence: silence() }))
 }
 
 fn silence() -> SendFuture<Delay> {
@@ -44,24 +51,28 @@ fn silence() -> SendFuture<Delay> {
 
 /// The body of a request, which ends with an error when nothing has come of it for too long.
 struct Arriving {
-    body: worker::Body,
+    body: Reading,
     /// Whether anything has come since `silence` began.
     has_moved: bool,
-    /// One timer for many pieces: a body of 20 MB has thousands.
+    /// One timer for many pieces: a body of 20 MB has hundreds.
     silence: SendFuture<Delay>,
 }
 
-impl Stream for Arriving {
-    type Item = worker::Result<Bytes>;
+impl HttpBody for Arriving {
+    type Data = Bytes;
+    type Error = io::Error;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Poll::Ready(piece) = self.body.poll_next_unpin(context) {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
             self.has_moved = true;
-            return Poll::Ready(piece);
+            return Poll::Ready(frame);
         }
         while Pin::new(&mut self.silence).poll(context).is_ready() {
             if !std::mem::take(&mut self.has_moved) {
-                return Poll::Ready(Some(Err("the body does not go on".into())));
+                return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
             }
             self.silence = silence();
         }

@@ -5,13 +5,18 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use axum::http::HeaderName;
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HOST};
 use worker::js_sys::Uint8Array;
 use worker::send::SendFuture;
-use worker::{AbortController, AbortSignal, Fetch, Headers, Method, Request, RequestInit, RequestRedirect};
+use worker::{
+    AbortController, AbortSignal, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Response, ResponseBody,
+};
+
+use crate::reading::Reading;
 
 /// Headers that `fetch` makes by itself: of the URL and of the body.
 const MADE_BY_FETCH: [HeaderName; 2] = [HOST, CONTENT_LENGTH];
@@ -40,11 +45,22 @@ async fn send(request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
     let mut aborting = AbortOnDrop::default();
     let answered = Fetch::Request(outgoing).send_with_signal(&aborting.signal()).await;
     aborting.disarm();
-    let answered = answered.and_then(worker::HttpResponse::try_from);
     // Whatever `fetch` rejects with is worth another try: a connection that failed, or broke off.
-    let response = answered.map_err(|error| ConnectorError::io(error.to_string().into()))?;
-    let response = response.map(SdkBody::from_body_1_x);
-    HttpResponse::try_from(response).map_err(|error| ConnectorError::other(error.into(), None))
+    let answered = answered.map_err(|error| ConnectorError::io(error.to_string().into()))?;
+    incoming(&answered).map_err(|error| ConnectorError::other(error, None))
+}
+
+fn incoming(answered: &Response) -> Result<HttpResponse, BoxError> {
+    let body = match answered.body() {
+        ResponseBody::Stream(stream) => SdkBody::from_body_1_x(Reading::new(stream.clone())?),
+        ResponseBody::Body(bytes) => SdkBody::from(bytes.clone()),
+        ResponseBody::Empty => SdkBody::empty(),
+    };
+    let mut response = HttpResponse::new(answered.status_code().try_into()?, body);
+    for (name, value) in answered.headers() {
+        response.headers_mut().try_append(name, value)?;
+    }
+    Ok(response)
 }
 
 fn outgoing(request: &HttpRequest) -> worker::Result<Request> {

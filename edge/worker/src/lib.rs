@@ -8,6 +8,7 @@ mod console;
 mod exchange;
 mod fetch;
 mod platform;
+mod reading;
 mod service;
 
 use axum::http::StatusCode;
