@@ -2,6 +2,7 @@
 //!
 //! Nothing is deployed here: the templates are read as text, so these tests need no tool and no network.
 
+mod edge;
 mod parse;
 mod permissions;
 
@@ -19,7 +20,9 @@ use parse::Template;
 const ROOT: &str = "template.yaml";
 const WORKERS: &str = "infra/gpu/template.yaml";
 const OBSERVABILITY: &str = "infra/observability/template.yaml";
-const RUNBOOK: &str = "docs/runbooks/aws.md";
+const FRONT: &str = "infra/front/template.yaml";
+const EDGE: &str = "infra/edge/template.yaml";
+const TEMPLATES: [&str; 5] = [ROOT, WORKERS, OBSERVABILITY, FRONT, EDGE];
 
 /// Each function and whose environment it reads.
 const FUNCTIONS: [(&str, Role); 4] = [
@@ -298,19 +301,14 @@ fn requests_reach_the_function_that_answers_them() {
 
 #[test]
 fn every_alarm_tells_people_what_to_do() {
-    let runbook = std::fs::read_to_string(Path::new(parse::REPOSITORY).join(RUNBOOK)).unwrap();
-    let headings: BTreeSet<String> = runbook
-        .lines()
-        .filter_map(|line| line.strip_prefix("## "))
-        .map(|heading| heading.to_lowercase().replace(' ', "-"))
-        .collect();
     let mut seen = 0;
-    for file in [ROOT, WORKERS, OBSERVABILITY] {
+    for file in TEMPLATES {
         for (alarm, resource) in Template::load(file).of_type("AWS::CloudWatch::Alarm") {
             let properties = &resource["Properties"];
             let description = properties["AlarmDescription"].as_str().unwrap();
-            let (_, anchor) = description.split_once(&format!("{RUNBOOK}#")).unwrap();
-            assert!(headings.contains(anchor), "{alarm}: {RUNBOOK} has no section {anchor}");
+            let (runbook, section) = description.rsplit_once(' ').unwrap().1.split_once('#').unwrap();
+            assert!(runbook.starts_with("docs/runbooks/"), "{alarm}: {runbook}");
+            assert!(sections(runbook).contains(section), "{alarm}: {runbook} has no section {section}");
             assert!(
                 properties["AlarmActions"].as_array().is_some_and(|actions| actions.len() == 1),
                 "{alarm}"
@@ -356,6 +354,15 @@ fn workers_finish_what_they_have_begun() {
         (&json!("CPU"), &json!(1))
     );
     assert_eq!(workers.properties("Logs")["RetentionInDays"], json!({ "Ref": "LogRetentionDays" }));
+}
+
+/// The sections of a Markdown file, as links name them.
+fn sections(file: &str) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(Path::new(parse::REPOSITORY).join(file)).unwrap();
+    text.lines()
+        .filter_map(|line| line.strip_prefix("## "))
+        .map(|heading| heading.to_lowercase().replace(' ', "-"))
+        .collect()
 }
 
 fn keys(hash: &str, range: &str) -> Value {

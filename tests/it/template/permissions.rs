@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::parse::Template;
-use super::{FUNCTIONS, OBSERVABILITY, ROOT, WORKERS};
+use super::{FUNCTIONS, ROOT, TEMPLATES};
 
 /// Every kind of blob. A permission may end in one of these and a star, because a blob's name is made at run time.
 pub(super) const BLOB_PREFIXES: [&str; 3] = ["previews/", "prompts/", "submissions/"];
@@ -26,7 +26,7 @@ const CONTAINER_INSTANCES: &str =
 #[test]
 fn no_permission_has_a_wildcard() {
     let mut used = BTreeSet::new();
-    for file in [ROOT, WORKERS, OBSERVABILITY] {
+    for file in TEMPLATES {
         let faults = wildcards(&Template::load(file), &mut used);
         assert!(faults.is_empty(), "{file}: {faults:#?}");
     }
@@ -152,20 +152,20 @@ fn is_key_prefix(resource: &str) -> bool {
 }
 
 /// The statements of a role's policies or of a policy of its own; those about who may take a role are not meant.
-fn statements(properties: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn statements(properties: &Value) -> impl Iterator<Item = &Value> {
     let inline =
         properties["Policies"].as_array().into_iter().flatten().map(|policy| &policy["PolicyDocument"]);
     inline.chain([&properties["PolicyDocument"]]).flat_map(|document| list(&document["Statement"]))
 }
 
 /// IAM writes a list of one without brackets.
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn list(value: &Value) -> impl Iterator<Item = &Value> {
     let values = value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
     values.iter().filter(|value| !value.is_null())
 }
 
 /// The text of a resource before anything is put into it; references have none of their own.
-fn text_of(resource: &Value) -> &str {
+pub(super) fn text_of(resource: &Value) -> &str {
     let text = match resource.get("Fn::Sub") {
         Some(Value::Array(arguments)) => arguments.first(),
         Some(text) => Some(text),
