@@ -7,7 +7,6 @@ mod documents;
 #[path = "../../../crates/aws/tests/it/dynamo.rs"]
 #[expect(dead_code, reason = "what only the adapters' own tests ask of it")]
 mod dynamo;
-#[path = "../../../crates/aws/tests/it/faulty.rs"]
-#[expect(dead_code, reason = "what only the adapters' own tests ask of it")]
-mod faulty;
+#[path = "../../../crates/aws/tests/it/intermediary.rs"]
+mod intermediary;
 mod network;

@@ -1,20 +1,17 @@
 //! A recorder of calls and of the request units that the engine says they cost.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-    SharedHttpConnector,
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use serde_json::Value;
 
-use crate::faulty::operation;
+use crate::intermediary::{behind, operation};
 
 /// One request and its answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,7 +52,8 @@ impl Calls {
     /// `http`, recorded here. Requests are changed to ask for what they consume, which local engines tell and whose
     /// signatures they do not check.
     pub(crate) fn over(&self, http: SharedHttpClient) -> SharedHttpClient {
-        SharedHttpClient::new(Recorded { http, calls: self.clone() })
+        let calls = self.clone();
+        behind(http, move |request, connector| calls.record(request, &connector))
     }
 
     /// Takes out what has been recorded.
@@ -73,43 +71,13 @@ impl Calls {
         }
         cost
     }
-}
 
-#[derive(Debug)]
-struct Recorded {
-    http: SharedHttpClient,
-    calls: Calls,
-}
-
-impl HttpClient for Recorded {
-    fn http_connector(
-        &self,
-        settings: &HttpConnectorSettings,
-        components: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        let connector = self.http.http_connector(settings, components);
-        SharedHttpConnector::new(RecordedConnector { connector, calls: self.calls.clone() })
-    }
-}
-
-struct RecordedConnector {
-    connector: SharedHttpConnector,
-    calls: Calls,
-}
-
-impl fmt::Debug for RecordedConnector {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("RecordedConnector").finish_non_exhaustive()
-    }
-}
-
-impl HttpConnector for RecordedConnector {
-    fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
+    fn record(&self, mut request: HttpRequest, connector: &SharedHttpConnector) -> HttpConnectorFuture {
         let operation = operation(&request);
         ask_for_units(&mut request);
-        let (connector, calls) = (self.connector.clone(), self.calls.clone());
+        let (answer, calls) = (connector.call(request), self.clone());
         HttpConnectorFuture::new(async move {
-            let mut response = connector.call(request).await?;
+            let mut response = answer.await?;
             let is_refused = !response.status().is_success();
             let body = ByteStream::new(response.take_body()).collect().await.map(|body| body.into_bytes());
             let body = body.unwrap_or_default();

@@ -1,18 +1,17 @@
 //! A network that fails as it is told to.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-    SharedHttpConnector,
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
+
+use crate::intermediary::{behind, operation};
 
 /// What happens to a request.
 #[derive(Clone, Debug)]
@@ -39,6 +38,31 @@ impl Fault {
         );
         Self::Answer(400, body)
     }
+
+    fn happen_to(self, request: HttpRequest, connector: SharedHttpConnector) -> HttpConnectorFuture {
+        HttpConnectorFuture::new(async move {
+            match self {
+                Self::LoseReply => {
+                    connector.call(request).await?;
+                    Err(ConnectorError::io("the answer got lost".into()))
+                }
+                Self::LoseRequest => Err(ConnectorError::io("the request got lost".into())),
+                Self::Throttle => {
+                    let code = "ProvisionedThroughputExceededException";
+                    Ok(answer(400, format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}"}}"#)))
+                }
+                Self::ServerError => {
+                    let code = "com.amazonaws.dynamodb.v20120810#InternalServerError";
+                    Ok(answer(500, format!(r#"{{"__type":"{code}"}}"#)))
+                }
+                Self::Answer(status, body) => Ok(answer(status, body)),
+                Self::Delay(delay) => {
+                    tokio::time::sleep(delay).await;
+                    connector.call(request).await
+                }
+            }
+        })
+    }
 }
 
 /// The faults that are still to come.
@@ -59,76 +83,17 @@ impl Script {
 
     /// `http` with these faults.
     pub(crate) fn over(&self, http: SharedHttpClient) -> SharedHttpClient {
-        SharedHttpClient::new(Faulty { http, script: self.clone() })
+        let script = self.clone();
+        behind(http, move |request, connector| match script.take(&operation(&request)) {
+            Some(fault) => fault.happen_to(request, connector),
+            None => connector.call(request),
+        })
     }
 
     fn take(&self, operation: &str) -> Option<Fault> {
         let mut planned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let place = planned.iter().position(|(name, _)| name == operation)?;
         Some(planned.remove(place).1)
-    }
-}
-
-/// The operation of a request, as `x-amz-target` names it.
-pub(crate) fn operation(request: &HttpRequest) -> String {
-    let target = request.headers().get("x-amz-target").unwrap_or_default();
-    target.rsplit('.').next().unwrap_or_default().to_owned()
-}
-
-#[derive(Debug)]
-struct Faulty {
-    http: SharedHttpClient,
-    script: Script,
-}
-
-impl HttpClient for Faulty {
-    fn http_connector(
-        &self,
-        settings: &HttpConnectorSettings,
-        components: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        let connector = self.http.http_connector(settings, components);
-        SharedHttpConnector::new(FaultyConnector { connector, script: self.script.clone() })
-    }
-}
-
-struct FaultyConnector {
-    connector: SharedHttpConnector,
-    script: Script,
-}
-
-impl fmt::Debug for FaultyConnector {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("FaultyConnector").finish_non_exhaustive()
-    }
-}
-
-impl HttpConnector for FaultyConnector {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let Some(fault) = self.script.take(&operation(&request)) else { return self.connector.call(request) };
-        let connector = self.connector.clone();
-        HttpConnectorFuture::new(async move {
-            match fault {
-                Fault::LoseReply => {
-                    connector.call(request).await?;
-                    Err(ConnectorError::io("the answer got lost".into()))
-                }
-                Fault::LoseRequest => Err(ConnectorError::io("the request got lost".into())),
-                Fault::Throttle => {
-                    let code = "ProvisionedThroughputExceededException";
-                    Ok(answer(400, format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}"}}"#)))
-                }
-                Fault::ServerError => {
-                    let code = "com.amazonaws.dynamodb.v20120810#InternalServerError";
-                    Ok(answer(500, format!(r#"{{"__type":"{code}"}}"#)))
-                }
-                Fault::Answer(status, body) => Ok(answer(status, body)),
-                Fault::Delay(delay) => {
-                    tokio::time::sleep(delay).await;
-                    connector.call(request).await
-                }
-            }
-        })
     }
 }
 
