@@ -1,13 +1,23 @@
 //! Many miners at the same tasks: who gets what, and what it costs to settle who was first.
 //!
 //! 64 miners, a quarter of them strong, pull, pass and pull again until every task has ended, on the ledger on
-//! DynamoDB, 64 processes of it as on Lambda, and on the embedded one. `SN17_FULL=1` does so with 10,000 tasks
-//! instead of as many as make about a thousand assignments: a task goes to one strong miner more if none was strong. The engine handles one request after the other: conflicts are conditions that fail, and never
-//! the conflicts between overlapping transactions that DynamoDB answers as well.
+//! DynamoDB, 64 processes of it as on Lambda, and on the embedded one. There are as many tasks as make about a
+//! thousand assignments: a task goes to one strong miner more if none was strong. With `SN17_FULL=1` there are 10,000
+//! tasks, which costs some ten minutes of processor time for one copy of each, most of it in an SDK that is not
+//! optimised; `docs/scaling.md` has what came of it:
+//!
+//! ```text
+//! SN17_FULL=1 cargo test -p sn17-aws --test contention one_miner -- --nocapture
+//! ```
+//!
+//! The engine handles one request after the other: conflicts are conditions that fail, and never the conflicts
+//! between overlapping transactions that DynamoDB answers as well.
 
 #[path = "../it/dynamo.rs"]
 #[expect(dead_code, reason = "the conformance suite's parts of it")]
 mod dynamo;
+#[path = "../it/intermediary.rs"]
+mod intermediary;
 mod rivals;
 mod traffic;
 

@@ -8,6 +8,7 @@ mod dispatch;
 mod dynamo;
 mod engines;
 mod faulty;
+mod intermediary;
 mod ledger;
 mod ledger_calls;
 mod ledger_faults;
