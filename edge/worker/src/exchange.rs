@@ -13,10 +13,9 @@ use axum::response::Response;
 use http_body::Frame;
 use sn17_http::RemoteIp;
 use worker::send::SendFuture;
-use worker::worker_sys::FixedLengthStream;
 use worker::{Delay, Headers, ResponseBody, ResponseBuilder, web_sys};
 
-use crate::reading::Reading;
+use crate::streams::{Reading, sending};
 
 /// Between two pieces of a request's body at least this may pass, and twice this at most.
 const BODY_PIECE_WITHIN: Duration = Duration::from_secs(30);
@@ -90,21 +89,10 @@ pub(crate) async fn answer(response: Response) -> worker::Result<web_sys::Respon
     let body = match body.size_hint().exact() {
         Some(0) => ResponseBody::Empty,
         Some(_) => ResponseBody::Body(to_bytes(body, usize::MAX).await.map_err(text)?.to_vec()),
-        None => ResponseBody::Stream(stream(body, announced(&parts.headers))?),
+        None => ResponseBody::Stream(sending(body.into_data_stream(), announced(&parts.headers))?),
     };
     let builder = ResponseBuilder::new().with_status(parts.status.as_u16()).with_headers(headers);
     Ok(builder.body(body).into())
-}
-
-/// The body as a stream of workerd's, of a length that it knows if the headers say one: else it would leave that out.
-fn stream(body: Body, bytes: Option<u64>) -> worker::Result<web_sys::ReadableStream> {
-    let stream = worker::Body::from_stream(body.into_data_stream())?.into_inner();
-    let stream = stream.ok_or("a stream has no stream")?;
-    let Some(bytes) = bytes else { return Ok(stream) };
-    let fixed = FixedLengthStream::new_big_int(bytes.into())?;
-    // Whether all of it was taken is the client's affair.
-    let _piping = stream.pipe_to(&fixed.writable());
-    Ok(fixed.readable())
 }
 
 fn announced(headers: &HeaderMap) -> Option<u64> {

@@ -1,25 +1,34 @@
 //! The AWS SDK's HTTP client over the platform's `fetch`.
 
+use std::convert::Infallible;
+
+use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use axum::http::HeaderName;
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HOST};
+use bytes::Bytes;
+use futures_util::stream;
 use worker::js_sys::Uint8Array;
 use worker::send::SendFuture;
 use worker::{
-    AbortController, AbortSignal, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Response, ResponseBody,
+    AbortController, AbortSignal, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Response,
+    ResponseBody,
 };
 
-use crate::reading::Reading;
+use crate::streams::{Reading, sending};
 
 /// Headers that `fetch` makes by itself: of the URL and of the body.
 const MADE_BY_FETCH: [HeaderName; 2] = [HOST, CONTENT_LENGTH];
+
+/// A larger body is handed over in pieces of this: a copy of it in one piece would lie in JavaScript's memory until
+/// somebody collects it, beside the one in WASM's.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// Sends each request with `fetch`. The platform keeps the connections, so there is nothing to share.
 ///
@@ -80,10 +89,33 @@ fn outgoing(request: &HttpRequest) -> worker::Result<Request> {
         .with_headers(headers)
         // What S3 says with a redirect is for the SDK to understand.
         .with_redirect(RequestRedirect::Manual);
-    if !bytes.is_empty() {
-        init.with_body(Some(Uint8Array::from(bytes).into()));
+    match bytes.len() {
+        0 => {}
+        1..=PIECE_BYTES => drop(init.with_body(Some(Uint8Array::from(bytes).into()))),
+        length => {
+            let pieces = Pieces { body: request.body().try_clone(), sent: 0 };
+            let stream = sending(stream::iter(pieces), Some(length as u64))?;
+            init.with_body(Some(stream.into()));
+        }
     }
     Request::new_with_init(request.uri(), &init)
+}
+
+/// A body in pieces.
+struct Pieces {
+    body: Option<SdkBody>,
+    sent: usize,
+}
+
+impl Iterator for Pieces {
+    type Item = Result<Bytes, Infallible>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let left = self.body.as_ref()?.bytes()?.get(self.sent..)?;
+        let piece = &left[..left.len().min(PIECE_BYTES)];
+        self.sent += piece.len();
+        (!piece.is_empty()).then(|| Ok(Bytes::copy_from_slice(piece)))
+    }
 }
 
 /// Ends a `fetch` that nobody waits for any more: an attempt that took too long would go on and hold its body.

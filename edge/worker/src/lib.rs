@@ -8,8 +8,8 @@ mod console;
 mod exchange;
 mod fetch;
 mod platform;
-mod reading;
 mod service;
+mod streams;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};

@@ -1,17 +1,22 @@
-//! Bodies as they come from workerd.
+//! Bodies as they come from workerd and go back to it.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use futures_util::Stream;
+use futures_util::StreamExt as _;
 use futures_util::io::AsyncRead;
 use http_body::{Body, Frame};
+use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_streams::ReadableStream;
 use wasm_streams::readable::IntoAsyncRead;
+use worker::js_sys::Uint8Array;
 use worker::send::SendWrapper;
-use wasm_bindgen::JsCast as _;
+use worker::wasm_bindgen_futures::{JsFuture, spawn_local};
 use worker::web_sys;
+use worker::worker_sys::FixedLengthStream;
 
 /// Bytes that are asked for at once. workerd gives 4 KiB at a time to those who do not ask for more, and a body of 27 MB
 /// then takes 6,600 promises and ten times the processor time.
@@ -55,4 +60,25 @@ impl Body for Reading {
         *source = None;
         Poll::Ready(frame)
     }
+}
+
+/// A stream for workerd of these pieces, whose length it knows if it is told one: else it would send none.
+///
+/// # Errors
+/// If workerd can make no such stream.
+pub(crate) fn sending<E: std::fmt::Display>(
+    pieces: impl Stream<Item = Result<Bytes, E>> + 'static,
+    bytes: Option<u64>,
+) -> worker::Result<web_sys::ReadableStream> {
+    let pieces = pieces.map(|piece| match piece {
+        Ok(piece) => Ok(Uint8Array::from(&piece[..]).into()),
+        Err(error) => Err(JsValue::from(error.to_string())),
+    });
+    let stream: web_sys::ReadableStream = ReadableStream::from_stream(pieces).into_raw().unchecked_into();
+    let Some(bytes) = bytes else { return Ok(stream) };
+    let fixed = FixedLengthStream::new_big_int(bytes.into())?;
+    let piped = JsFuture::from(stream.pipe_to(&fixed.writable()));
+    // Whoever reads the other end learns of a failure there.
+    spawn_local(async { drop(piped.await) });
+    Ok(fixed.readable())
 }
