@@ -82,16 +82,20 @@ fn program() -> Option<PathBuf> {
     Some(PathBuf::from(program))
 }
 
-/// Checks that a program came to the same day, and shows the first difference in both forms if it did not.
+/// Checks that a program came to the same day; else shows the first decision that differs, in both forms.
 #[track_caller]
 fn check_agrees(runtime: &str, recording: &[u8], summary: &Summary, (status, output): (i32, &str)) {
-    let first = output.lines().next().unwrap_or_default();
-    let number = first.strip_prefix("differs at decision ").and_then(|rest| rest.split(' ').next());
-    let native = match number.map(str::parse) {
-        Some(Ok(number)) => describe(&mut Cursor::new(recording), number).expect("it was recorded here"),
-        Some(Err(_)) | None => String::new(),
-    };
-    assert_eq!(status, 0, "{runtime}: {output}\nnatively:\n{native}");
+    if let Some(number) = output.strip_prefix("differs at decision ").and_then(|rest| rest.split(' ').next())
+    {
+        let number = number.parse().expect("decisions have numbers");
+        let (first, form) = output.split_once('\n').unwrap_or((output, ""));
+        let native = describe(&mut Cursor::new(recording), number).expect("it was recorded here");
+        let pairs = form.lines().zip(native.lines()).filter(|(here, there)| here != there);
+        let lines: String =
+            pairs.map(|(here, there)| format!("- {}\n+ {}\n", there.trim(), here.trim())).collect();
+        panic!("{runtime} {first}\n{lines}\nnatively:\n{native}\nin {runtime}:\n{form}");
+    }
+    assert_eq!(status, 0, "{runtime}: {output}");
     assert_eq!(output.trim_end(), summary.to_string(), "{runtime} replayed another day");
 }
 

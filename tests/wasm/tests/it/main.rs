@@ -4,6 +4,7 @@
 
 mod console;
 mod day;
+mod hosts;
 
 use std::env;
 use std::fs;
