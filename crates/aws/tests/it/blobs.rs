@@ -88,7 +88,7 @@ impl Strict {
 }
 
 /// Serves S3 from a folder at a port of its own; answers where.
-async fn serve(folder: &Path) -> String {
+pub(crate) async fn serve(folder: &Path) -> String {
     let [key, secret] = KEYS;
     let flat = Flat { files: FileSystem::new(folder).unwrap(), folder: folder.to_owned() };
     let mut service = S3ServiceBuilder::new(flat);

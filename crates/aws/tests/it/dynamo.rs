@@ -52,6 +52,11 @@ impl Engine {
         std::env::var("SN17_AWS_ENDPOINT").ok().map(|endpoint| Self { endpoint })
     }
 
+    /// Its URL.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
     /// A client that speaks through `http`; it repeats failed requests twice, after short pauses.
     pub(crate) fn client(&self, http: SharedHttpClient) -> aws_sdk_dynamodb::Client {
         let retries =

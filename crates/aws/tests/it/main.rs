@@ -6,6 +6,7 @@ mod blobs;
 mod calls;
 mod dispatch;
 mod dynamo;
+mod edge;
 mod engines;
 mod faulty;
 mod intermediary;
