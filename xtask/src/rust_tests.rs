@@ -55,11 +55,11 @@ pub(crate) fn build(workspace: &Workspace, report: &mut Report) -> anyhow::Resul
     Ok(built.stdout.lines().filter_map(program_of).collect())
 }
 
-/// Runs every unit and integration test.
+/// Runs every unit and integration test, with `variables` in their environment.
 pub(crate) fn run(
     workspace: &Workspace,
     programs: &[Program],
-    vectors: Option<&Path>,
+    variables: &[(&'static str, PathBuf)],
     report: &mut Report,
 ) -> anyhow::Result<()> {
     for program in programs {
@@ -70,9 +70,7 @@ pub(crate) fn run(
                 command.args(["--skip", host.filter()]);
             }
         }
-        if let Some(vectors) = vectors {
-            command.env("SN17_WASM_VECTORS", vectors);
-        }
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
         let finished = process::run(&mut command, RUN_LIMIT)?;
         let tests = libtest::read(&program.suite, "native", &finished);
         if !tests.is_empty() {

@@ -36,7 +36,7 @@ pub(crate) fn run(workspace: &Workspace, report: &mut Report) -> anyhow::Result<
     edge::check_stage(workspace, report);
     let vectors = wasm_stages(workspace, report);
     let programs = rust_tests::build(workspace, report)?;
-    rust_tests::run(workspace, &programs, vectors.as_deref(), report)?;
+    rust_tests::run(workspace, &programs, &vectors, report)?;
     rust_tests::run_doctests(workspace, report)?;
     house(report, "documentation", || {
         let mut command = workspace.cargo(&["doc", "--quiet", "--no-deps", "--document-private-items"]);
@@ -55,8 +55,8 @@ pub(crate) fn house(report: &mut Report, name: &str, check: impl FnOnce() -> any
     report.house(name, outcome, start.elapsed());
 }
 
-/// The folder of the vectors, if they could be built.
-fn wasm_stages(workspace: &Workspace, report: &mut Report) -> Option<PathBuf> {
+/// What could be built for the WASM runtimes, by the variable that tells the tests of it.
+fn wasm_stages(workspace: &Workspace, report: &mut Report) -> Vec<(&'static str, PathBuf)> {
     let start = Instant::now();
     let problem = match wasm::install_target(wasm::TARGET) {
         Ok(Ok(())) => None,
@@ -65,16 +65,21 @@ fn wasm_stages(workspace: &Workspace, report: &mut Report) -> Option<PathBuf> {
     };
     if let Some(problem) = problem {
         report.house("wasm", problem, start.elapsed());
-        return None;
+        return Vec::new();
     }
     house(report, "wasm check", || wasm::check(workspace));
-    let mut vectors = None;
+    let mut built = Vec::new();
     house(report, "wasm vectors", || {
         let (outcome, folder) = wasm::build_vectors(workspace)?;
-        vectors = matches!(outcome, Outcome::Passed).then_some(folder);
+        built.extend(matches!(outcome, Outcome::Passed).then_some(("SN17_WASM_VECTORS", folder)));
         Ok(outcome)
     });
-    vectors
+    house(report, "wasm day", || {
+        let (outcome, program) = wasm::build_day(workspace)?;
+        built.extend(matches!(outcome, Outcome::Passed).then_some(("SN17_WASM_DAY", program)));
+        Ok(outcome)
+    });
+    built
 }
 
 fn cargo(workspace: &Workspace, arguments: &[&str]) -> anyhow::Result<Outcome> {

@@ -1,4 +1,5 @@
-//! The WASM stages: the crates of every host compile for it, and the vectors are built for the interpreter.
+//! The WASM stages: the crates of every host compile for it, and the vectors and the recorded day are built for the
+//! interpreter.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,6 +11,8 @@ use crate::workspace::Workspace;
 
 /// The target that has nothing but what its host gives: what compiles for it compiles for every host.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+/// The target of programs that have a console and nothing else.
+const CONSOLE_TARGET: &str = "wasm32-wasip1";
 /// The crates that every host runs, and the one that everything on AWS's services runs.
 const PACKAGES: [&str; 6] = ["sn17-core", "sn17-splat", "sn17-wire", "sn17-app", "sn17-http", "sn17-aws"];
 /// Bound on fetching the target.
@@ -49,4 +52,15 @@ pub(crate) fn build_vectors(workspace: &Workspace) -> anyhow::Result<(Outcome, P
     let finished = process::run(&mut workspace.cargo(&arguments), BUILD_LIMIT)?;
     let folder = workspace.target.join(TARGET).join("debug");
     Ok((finished.into(), folder))
+}
+
+/// Builds the program that replays a recorded day, and says where it lies.
+pub(crate) fn build_day(workspace: &Workspace) -> anyhow::Result<(Outcome, PathBuf)> {
+    let program = workspace.target.join(CONSOLE_TARGET).join("debug").join("day.wasm");
+    if let Err(reason) = install_target(CONSOLE_TARGET)? {
+        return Ok((Outcome::Skipped(reason), program));
+    }
+    let mut build = workspace.cargo(&["build", "--quiet", "--package", "sn17-wasm-vectors"]);
+    build.args(["--bin", "day", "--target", CONSOLE_TARGET]);
+    Ok((process::run(&mut build, BUILD_LIMIT)?.into(), program))
 }
