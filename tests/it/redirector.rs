@@ -191,8 +191,28 @@ async fn who_sends_40_mb_first_reads_the_answer_afterwards() {
     let counted = [&head[..], b"Content-Length: 40000000\r\n\r\n", &body].concat();
     let chunked =
         [&head[..], b"Transfer-Encoding: chunked\r\n\r\n2625a00\r\n", &body, b"\r\n0\r\n\r\n"].concat();
-    for request in [counted, chunked] {
-        redirects(&redirector.exchange(&request).await, &format!("{EDGE}/SubmitResults"));
+    let (counted, chunked) = tokio::join!(redirector.exchange(&counted), redirector.exchange(&chunked));
+    redirects(&counted, &format!("{EDGE}/SubmitResults"));
+    redirects(&chunked, &format!("{EDGE}/SubmitResults"));
+}
+
+/// The line of whoever follows is not shared with a body that nobody wants.
+#[tokio::test]
+async fn who_reads_the_answer_is_not_made_to_send_everything() {
+    const STALLED_AFTER: Duration = Duration::from_secs(3);
+    let redirector = Redirector::start(EDGE);
+    let mut stream = redirector.connect().await;
+    let head = "POST /SubmitResults HTTP/1.1\r\nHost: 203.0.113.7:4443\r\nContent-Length: 40000000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let (mut answer, mut body) = stream.into_split();
+    let mut text = String::new();
+    answer.read_to_string(&mut text).await.unwrap();
+    redirects(&text, &format!("{EDGE}/SubmitResults"));
+    let (piece, mut sent) = (vec![b'x'; 100_000], 0);
+    // What the systems' buffers take on both sides is soon full.
+    while let Ok(written) = tokio::time::timeout(STALLED_AFTER, body.write(&piece)).await {
+        sent += written.unwrap();
+        assert!(sent < 20_000_000, "it takes everything");
     }
 }
 

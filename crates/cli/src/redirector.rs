@@ -49,14 +49,14 @@ pub(crate) fn run(args: RedirectorArgs) -> anyhow::Result<()> {
 
 async fn redirect(args: RedirectorArgs) -> anyhow::Result<()> {
     let RedirectorArgs { listen, edge, metrics } = args;
-    let (listener, address) = listen_at(listen).await?;
+    let (listener, address) = listen_at(listen)?;
     let mut summary =
         format!("sn17 {}\n  http       http://{address}\n  edge       {edge}\n", env!("CARGO_PKG_VERSION"));
     let (stop, stopped) = watch::channel(false);
     let counters = Arc::new(Counters::default());
     let mut fronts = Vec::new();
     if let Some(metrics) = metrics {
-        let (listener, address) = listen_at(metrics).await?;
+        let (listener, address) = listen_at(metrics)?;
         summary.push_str(&format!("  metrics    http://{address}/metrics\n"));
         let counters = Arc::clone(&counters);
         let told = move |request: &Request<_>| tell(&counters, request.uri().path());
@@ -75,8 +75,8 @@ async fn redirect(args: RedirectorArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn listen_at(address: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+fn listen_at(address: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = front::listen(address).with_context(|| format!("cannot listen on {address}"))?;
     let address = listener.local_addr()?;
     Ok((listener, address))
 }

@@ -1,8 +1,11 @@
 //! Connections whose requests are answered by their headers alone.
 //!
-//! A miner may send 40 MB before it looks for an answer. Such a connection is answered at once; then our half of it is
-//! closed, which a client that reads while it writes (aiohttp) takes as a hint to stop, and what still arrives is thrown
-//! away within bounds. Closing it outright would reset it, and the reset may overtake the answer (RFC 9112, section 9.6).
+//! A miner may send 40 MB while the answer, which is under way at once, already leads elsewhere. Closing such a connection
+//! outright would reset it, and the reset may overtake the answer (RFC 9112, section 9.6). Reading it to its end at full
+//! speed would be as bad: aiohttp hands the whole body to its transport, which goes on sending in the background (seen with
+//! 3.14) and takes half of a slow miner's line from the request that counts. So our half is closed and the rest left where
+//! it is for a while, in which the sender's window is shut. Then it is thrown away, within bounds, for clients that read
+//! nothing before they have sent everything.
 
 use std::convert::Infallible;
 use std::future::{poll_fn, ready};
@@ -18,7 +21,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, sink};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 
@@ -32,7 +35,15 @@ const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 const TAKEN_WITHIN: Duration = Duration::from_secs(10);
 /// Room for a request line and its headers; more gets hyper's own 431.
 const HEADER_BUFFER_BYTES: usize = 32 << 10;
-/// Most of a body that is thrown away: the largest of any route, 48 MiB by the default policy, and some more.
+/// What a connection's receive buffer holds, and with it what a sender gets rid of while nobody reads.
+const RECEIVED_BYTES_MAX: u32 = 64 << 10;
+/// Pending connections in the system's backlog.
+const BACKLOG: u32 = 1_024;
+/// How much of a body is thrown away at once: a whole `PullTask`.
+const SMALL_BYTES: u64 = 64 << 10;
+/// How long the rest of a larger one waits: half of the 30 s that the SDK's own loop gives a submission.
+const HELD_FOR: Duration = Duration::from_secs(15);
+/// Most of a body that is thrown away then: the largest of any route, 48 MiB by the default policy, and some more.
 const DISCARDED_BYTES_MAX: u64 = 64 << 20;
 /// Longest time that it is thrown away for.
 const DISCARD_WITHIN: Duration = Duration::from_secs(30);
@@ -42,6 +53,16 @@ const DISCARDED_PIECE_WITHIN: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Open connections get so long to finish at a stop.
 const DRAIN_WITHIN: Duration = Duration::from_secs(28);
+
+/// Listens, with small buffers.
+pub(super) fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    // Connections inherit it.
+    socket.set_recv_buffer_size(RECEIVED_BYTES_MAX)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Answers requests until `stop` turns true, then lets open connections finish.
 pub(super) async fn serve<A>(listener: TcpListener, answer: A, mut stop: watch::Receiver<bool>)
@@ -116,7 +137,7 @@ async fn connection(
         .header_read_timeout(HEADERS_WITHIN)
         .max_buf_size(HEADER_BUFFER_BYTES)
         .serve_connection(TokioIo::new(Box::pin(stream)), service);
-    let stopped = async move { stop.wait_for(|stop| *stop).await.map(|_| ()) };
+    let stopped = async { stop.wait_for(|stop| *stop).await.map(|_| ()) };
     let ended = tokio::select! {
         ended = poll_fn(|context| served.poll_without_shutdown(context)) => Some(ended),
         _ = stopped => None,
@@ -129,16 +150,30 @@ async fn connection(
         }
     };
     let stream = served.into_parts().io.into_inner();
-    linger(stream).await?;
+    linger(stream, stop).await?;
     Ok(ended?)
 }
 
 /// Closes a connection without resetting it while its answer is under way.
-async fn linger(mut stream: Pin<Box<TimeoutStream<TcpStream>>>) -> std::io::Result<()> {
+async fn linger(
+    mut stream: Pin<Box<TimeoutStream<TcpStream>>>,
+    mut stop: watch::Receiver<bool>,
+) -> std::io::Result<()> {
     stream.shutdown().await?;
     stream.as_mut().set_read_timeout_pinned(Some(DISCARDED_PIECE_WITHIN));
-    let mut rest = stream.take(DISCARDED_BYTES_MAX);
-    // Running out of time or bytes ends it as well as the client does.
-    let _ = tokio::time::timeout(DISCARD_WITHIN, tokio::io::copy(&mut rest, &mut sink())).await;
-    Ok(())
+    if discard(&mut stream, SMALL_BYTES).await? < SMALL_BYTES {
+        return Ok(());
+    }
+    tokio::select! {
+        () = tokio::time::sleep(HELD_FOR) => (),
+        _ = stop.wait_for(|stop| *stop) => (),
+    }
+    // Running out of time ends it as well as the client does.
+    let discarded = tokio::time::timeout(DISCARD_WITHIN, discard(&mut stream, DISCARDED_BYTES_MAX));
+    discarded.await.unwrap_or(Ok(0)).map(|_| ())
+}
+
+/// Throws away what arrives, so many bytes at most: how many did.
+async fn discard(stream: &mut Pin<Box<TimeoutStream<TcpStream>>>, bytes_max: u64) -> std::io::Result<u64> {
+    tokio::io::copy(&mut stream.take(bytes_max), &mut sink()).await
 }
