@@ -16,6 +16,7 @@ use crate::report::Report;
 use crate::rust_tests::{self, Host};
 use crate::workspace::Workspace;
 
+pub(crate) use spin::runtime as wasmtime;
 pub(crate) use stage::{build as build_stage, check as check_stage, test as test_stage};
 
 /// Packages that compile for an edge alone.

@@ -79,6 +79,15 @@ fn wasm_stages(workspace: &Workspace, report: &mut Report) -> Vec<(&'static str,
         built.extend(matches!(outcome, Outcome::Passed).then_some(("SN17_WASM_DAY", program)));
         Ok(outcome)
     });
+    house(report, "wasmtime", || {
+        Ok(match edge::wasmtime(workspace)? {
+            Ok(program) => {
+                built.push(("SN17_WASMTIME", program));
+                Outcome::Passed
+            }
+            Err(reason) => Outcome::Skipped(reason),
+        })
+    });
     built
 }
 

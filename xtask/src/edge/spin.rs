@@ -157,7 +157,14 @@ fn foreign_imports(description: &str) -> impl Iterator<Item = &str> {
     imported.filter(|name| !IMPORTS.iter().any(|known| name.starts_with(known)))
 }
 
-/// The host's program; the inner error says why it cannot be had.
+/// The host's program, for whatever else runs in it; the inner error says why it cannot be had.
+pub(crate) fn runtime(workspace: &Workspace) -> anyhow::Result<Result<PathBuf, String>> {
+    match WASMTIME.programs(workspace)? {
+        Ok(programs) => wasmtime(&programs),
+        Err(reason) => Ok(Err(reason)),
+    }
+}
+
 fn wasmtime(programs: &Path) -> anyhow::Result<Result<PathBuf, String>> {
     let mut ask = Command::new(programs.join("python"));
     ask.args(["-c", &format!("import {0}; print({0}.__path__[0])", WASMTIME.module)]);
