@@ -233,6 +233,16 @@ pub(crate) async fn put(blobs: &dyn Blobs, key: &BlobKey, bytes: Bytes) -> PortR
 
 /// Reads a whole blob of at most `bytes_max`.
 pub(crate) async fn fetch(blobs: &dyn Blobs, key: &BlobKey, bytes_max: u64) -> PortResult<Bytes> {
+    fetch_within(blobs, key, bytes_max, |_| true).await
+}
+
+/// The same if there is room for its bytes, of which none has been read by then; `Throttled` otherwise.
+pub(crate) async fn fetch_within(
+    blobs: &dyn Blobs,
+    key: &BlobKey,
+    bytes_max: u64,
+    has_room: impl FnOnce(u64) -> bool + Send,
+) -> PortResult<Bytes> {
     use crate::ports::PortErrorKind;
     use futures_util::StreamExt as _;
 
@@ -242,6 +252,9 @@ pub(crate) async fn fetch(blobs: &dyn Blobs, key: &BlobKey, bytes_max: u64) -> P
             PortErrorKind::Corrupt,
             format!("blob {} has {} bytes", key.0, read.bytes),
         ));
+    }
+    if !has_room(read.bytes) {
+        return Err(PortError::new(PortErrorKind::Throttled, "there is no memory for a picture"));
     }
     let mut whole = Vec::with_capacity(usize::try_from(read.bytes).unwrap_or(0));
     while let Some(chunk) = read.stream.next().await {

@@ -8,7 +8,7 @@ use sn17_core::{Hotkey, TaskId};
 use sn17_wire::dendrite::VerifiedDendrite;
 
 use crate::App;
-use crate::clients::fetch;
+use crate::clients::fetch_within;
 use crate::ports::{BlobKey, Nonce, PortErrorKind, PortResult, transact};
 
 /// A task as a miner sees it.
@@ -66,6 +66,19 @@ impl App {
     /// # Errors
     /// Those of the ports.
     pub async fn pull(&self, caller: &VerifiedDendrite) -> PortResult<PullAnswer> {
+        self.pull_within(caller, |_| true).await
+    }
+
+    /// Answers a miner's pull if there is room for its task's picture: `has_room` is told its bytes before any of them is
+    /// read. Without room the task stays the miner's, whose next pull asks again (AS-1, IN-1).
+    ///
+    /// # Errors
+    /// Those of the ports, and `Throttled` for want of room.
+    pub async fn pull_within(
+        &self,
+        caller: &VerifiedDendrite,
+        mut has_room: impl FnMut(u64) -> bool + Send,
+    ) -> PortResult<PullAnswer> {
         if self.admit(caller).await? == Admission::Replayed {
             return Ok(PullAnswer::Replayed);
         }
@@ -81,7 +94,7 @@ impl App {
                 PullReply::Task { id, prompt } => (id, prompt),
             };
             let is_image = matches!(prompt, Prompt::Image { .. });
-            match self.prompt_text(&prompt).await {
+            match self.prompt_text_within(&prompt, &mut has_room).await {
                 Ok(prompt) => return Ok(PullAnswer::Task(AssignedTask { id, is_image, prompt })),
                 // The picture of an old assignment has expired: the miner gets another task, once.
                 Err(error) if error.kind == PortErrorKind::NotFound && lost.is_none() => lost = Some(id),
@@ -98,11 +111,19 @@ impl App {
 
     /// The prompt as text: the words, or the picture in base64.
     pub(crate) async fn prompt_text(&self, prompt: &Prompt) -> PortResult<String> {
+        self.prompt_text_within(prompt, |_| true).await
+    }
+
+    async fn prompt_text_within(
+        &self,
+        prompt: &Prompt,
+        has_room: impl FnOnce(u64) -> bool + Send,
+    ) -> PortResult<String> {
         match prompt {
             Prompt::Text(text) => Ok(text.clone()),
             Prompt::Image { blob, .. } => {
-                let bytes_max = self.policy.tasks.image_bytes_max as u64;
-                let bytes = fetch(&*self.ports.blobs, &BlobKey(blob.clone()), bytes_max).await?;
+                let (blob, bytes_max) = (BlobKey(blob.clone()), self.policy.tasks.image_bytes_max as u64);
+                let bytes = fetch_within(&*self.ports.blobs, &blob, bytes_max, has_room).await?;
                 Ok(STANDARD.encode(bytes))
             }
         }

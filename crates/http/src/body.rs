@@ -1,12 +1,13 @@
-//! Reading of small bodies, within the memory that they may have (IN-1).
+//! Bodies within the memory that they may have (IN-1): small ones that are read, large ones that are sent.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_LENGTH;
 use bytes::Bytes;
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, stream};
 
 use crate::budget::{MemoryBudget, MemoryShare};
 use crate::refusal::Refusal;
@@ -117,4 +118,26 @@ pub(crate) async fn read(
     }
     let bytes = if several.is_empty() { whole } else { several.into() };
     Ok(SmallBody { bytes, share })
+}
+
+/// The body of an answer and the memory it lies in, which goes back when the last byte has left. The answer has to say
+/// its length.
+pub(crate) fn held(bytes: Bytes, share: MemoryShare) -> Body {
+    let pieces = stream::iter(Pieces { bytes, _share: share });
+    Body::from_stream(pieces.map(Ok::<_, Infallible>))
+}
+
+struct Pieces {
+    bytes: Bytes,
+    _share: MemoryShare,
+}
+
+impl Iterator for Pieces {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        const PIECE_BYTES: usize = 64 << 10;
+        let piece = self.bytes.split_to(self.bytes.len().min(PIECE_BYTES));
+        (!piece.is_empty()).then_some(piece)
+    }
 }

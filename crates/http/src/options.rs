@@ -14,7 +14,7 @@ pub struct HttpOptions {
     /// Memory in bytes of all small bodies of miners and operators at once: whoever may send one without being known
     /// can hold no more than it. Beyond it a request is asked to come back.
     pub body_memory_bytes: usize,
-    /// Memory in bytes of all bodies of `add_task` at once.
+    /// Memory in bytes of all bodies of `add_task`, and of all pictures on their way to miners, at once.
     pub prompt_memory_bytes: usize,
     /// Working memory in bytes of all submissions being received at once. Beyond it a submission is asked to come
     /// back.

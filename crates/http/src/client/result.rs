@@ -16,8 +16,8 @@ use sn17_wire::client::{ClientError, ResultFormat, UNKNOWN_FAILURE, read_direct,
 
 use super::archive;
 use super::{SYNTHETIC, YES, parameter};
-use crate::Server;
 use crate::refusal::Refusal;
+use crate::{Server, body};
 
 /// Most results in one archive; a task has at most 17.
 const RESULTS_MAX: usize = 32;
@@ -150,13 +150,7 @@ impl Server {
         };
         let (ply, share) = self.options.blocking.run(convert).await?.map_err(broken)?;
         let bytes = ply.len() as u64;
-        // The share goes back when the last byte has left.
-        let body = futures_util::stream::iter(Chunks { ply: ply.into(), _share: share });
-        Ok(attachment(
-            Body::from_stream(body.map(Ok::<_, std::convert::Infallible>)),
-            bytes,
-            ResultFormat::Ply,
-        ))
+        Ok(attachment(body::held(ply.into(), share), bytes, ResultFormat::Ply))
     }
 }
 
@@ -169,22 +163,6 @@ impl Server {
         let message =
             "the result is too large to be turned into PLY on this host: ask for it with format=spz";
         Err(Refusal::bad_request("conversion_size", message).upholding("IN-1"))
-    }
-}
-
-/// A PLY in pieces of 64 KiB, with the memory it lies in.
-struct Chunks {
-    ply: bytes::Bytes,
-    _share: crate::budget::MemoryShare,
-}
-
-impl Iterator for Chunks {
-    type Item = bytes::Bytes;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        const CHUNK_BYTES: usize = 64 << 10;
-        let chunk = self.ply.split_to(self.ply.len().min(CHUNK_BYTES));
-        (!chunk.is_empty()).then_some(chunk)
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::header::CONTENT_LENGTH;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
@@ -18,12 +19,19 @@ use sn17_wire::synapse::{
 
 pub(crate) use submit::submit_results;
 
+use crate::budget::MemoryShare;
 use crate::limiter::Rule;
 use crate::refusal::{Refusal, header_map};
 use crate::{Server, body, remote_network};
 
 /// Largest body of a synapse without results; a real one has a kilobyte.
 const SMALL_BODY_BYTES_MAX: u64 = 64 << 10;
+
+/// Memory of an answer with a picture, in sizes of the picture: itself, its base64 and the JSON around that, which grows
+/// into up to twice its room.
+const PICTURE_COPIES: u64 = 5;
+/// Seconds after which a pull whose picture found no memory is worth another try.
+const PICTURE_RETRY_SECS: u64 = 5;
 
 /// `POST /PullTask`.
 pub(crate) async fn pull_task(
@@ -34,7 +42,19 @@ pub(crate) async fn pull_task(
     let caller = server.verify(&parts)?;
     server.check_small_body(&parts.headers, body, &caller).await?;
     let policy = server.app.policy();
-    let reply = match server.app.pull(&caller).await? {
+    let (mut share, mut is_full) = (None, false);
+    let has_room = |bytes: u64| {
+        let needed = usize::try_from(bytes.saturating_mul(PICTURE_COPIES)).unwrap_or(usize::MAX);
+        share = server.prompts.take(needed);
+        is_full = share.is_none();
+        !is_full
+    };
+    let answer = server.app.pull_within(&caller, has_room).await;
+    if is_full {
+        let message = "too many pictures are being handed out";
+        return Err(Refusal::busy("prompt_memory", message, PICTURE_RETRY_SECS).upholding("IN-1"));
+    }
+    let reply = match answer? {
         PullAnswer::Replayed => return Err(HeaderError::Replayed.into()),
         PullAnswer::Wait { cooldown_until, violations } => PullTaskReply {
             cooldown_until,
@@ -52,7 +72,11 @@ pub(crate) async fn pull_task(
             ..PullTaskReply::default()
         },
     };
-    Ok(respond(reply.render(&caller, SUCCESS)))
+    let answer = reply.render(&caller, SUCCESS);
+    Ok(match share {
+        Some(share) => respond_within(answer, share),
+        None => respond(answer),
+    })
 }
 
 /// `POST /GetVersion`: whoever can prove a hotkey is told, as it is no secret.
@@ -130,5 +154,14 @@ impl Server {
 fn respond(answer: SynapseResponse) -> Response {
     let mut response = Response::new(Body::from(answer.body));
     *response.headers_mut() = header_map(answer.headers);
+    response
+}
+
+/// The same for one that has a picture, whose memory is in use until the answer has left.
+fn respond_within(answer: SynapseResponse, share: MemoryShare) -> Response {
+    let bytes = answer.body.len();
+    let mut response = Response::new(body::held(answer.body.into(), share));
+    *response.headers_mut() = header_map(answer.headers);
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(bytes));
     response
 }

@@ -3,12 +3,15 @@
 use std::io::Cursor;
 use std::sync::{Arc, Mutex};
 
+use axum::body::Body;
+use axum::http::Request;
 use futures_util::FutureExt as _;
 use image::{DynamicImage, ImageFormat};
 use sn17_core::policy::Policy;
 use sn17_http::{Blocking, HttpOptions};
+use tower::ServiceExt as _;
 
-use crate::world::{FORM, form, miner, options, world, world_with};
+use crate::world::{FORM, World, form, miner, options, post, read, world, world_with};
 
 fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
@@ -95,6 +98,40 @@ async fn in_1_a_picture_takes_no_more_memory_than_a_single_one_may() {
             assert_eq!((answer.status, answer.text()), (400, text));
         }
     }
+}
+
+#[tokio::test]
+async fn in_1_pictures_on_their_way_to_miners_are_bounded() {
+    let picture = encoded(&noise(64), ImageFormat::Png);
+    let body = form(&[("image", &picture)]);
+    // Less than two pictures need on their way, and enough to take one in.
+    let options = HttpOptions { prompt_memory_bytes: 9 * picture.len(), ..options() };
+    let world = world_with(Policy::default(), options).await;
+    assert!(2 * body.len() < 9 * picture.len());
+    assert_eq!(send_sized(&world, &body).await, 200);
+    let unread = world.router.clone().oneshot(post(world.pull_request(&miner(1)))).await.unwrap();
+    let bytes: usize = unread.headers()["content-length"].to_str().unwrap().parse().unwrap();
+    assert_eq!(unread.status(), 200);
+
+    let refused = world.send_synapse(world.pull_request(&miner(2))).await;
+    let words = "too many pictures are being handed out";
+    assert_eq!((refused.status, refused.json()["message"].as_str()), (503, Some(words)));
+    assert_eq!(refused.header("retry-after"), "5");
+    assert_eq!(refused.header("bt_header_axon_status_code"), "503");
+
+    let answer = read(unread).await;
+    assert_eq!(answer.body.len(), bytes);
+    let (task, prompt) = world.pull(&miner(2)).await;
+    let id = answer.json()["task"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(task, id, "its task has stayed its own");
+    assert_eq!(answer.json()["task"]["prompt"], prompt);
+}
+
+/// A form whose length is announced, as clients do.
+async fn send_sized(world: &World, body: &[u8]) -> u16 {
+    let request = Request::post("/add_task").header("x-api-key", &world.key).header("content-type", FORM);
+    let request = request.header("content-length", body.len()).body(Body::from(body.to_vec()));
+    world.send(request.unwrap()).await.status
 }
 
 #[tokio::test]
