@@ -1,0 +1,140 @@
+//! What edges are for: results that Lambda refuses, streamed to the bucket in bounded memory.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::json;
+use sn17_aws::clients::Clients;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+use crate::host::{Host, on_edges};
+use crate::miner::{Miner, Task};
+use crate::payload::Random;
+use crate::server::Server;
+
+/// Bytes of a large result, 27 MB of its request. No other test hands in so many.
+const LARGE_BYTES: usize = 20_000_003;
+/// An upload has begun, or is gone, within this.
+const HAPPENS_WITHIN: Duration = Duration::from_secs(120);
+/// How often the bucket is looked at.
+const POLL_EVERY: Duration = Duration::from_millis(100);
+
+on_edges!(
+    a_result_of_twenty_megabytes_is_kept_to_the_byte,
+    six_results_of_twenty_megabytes_arrive_at_once,
+    an_upload_whose_sender_vanishes_leaves_nothing,
+);
+
+/// The bucket of a network that is deployed.
+struct Bucket {
+    name: String,
+    clients: Clients,
+}
+
+impl Bucket {
+    async fn of(server: &Server) -> Self {
+        let outputs = &server.deployment().outputs.worker;
+        Self { name: outputs.bucket.clone(), clients: outputs.clients().await }
+    }
+
+    /// Every multipart upload that is under way.
+    async fn uploads(&self) -> BTreeSet<String> {
+        let uploads = self.clients.s3().list_multipart_uploads().bucket(&self.name).send().await.unwrap();
+        uploads.uploads().iter().map(|upload| upload.upload_id().unwrap().to_owned()).collect()
+    }
+
+    /// The names of the submissions of so many bytes.
+    async fn submissions_of(&self, bytes: usize) -> BTreeSet<String> {
+        let bytes = i64::try_from(bytes).unwrap();
+        let list = self.clients.s3().list_objects_v2().bucket(&self.name).prefix("submissions/");
+        let mut pages = list.into_paginator().send();
+        let mut names = BTreeSet::new();
+        while let Some(page) = pages.next().await {
+            let page = page.unwrap();
+            let large = page.contents().iter().filter(|object| object.size() == Some(bytes));
+            names.extend(large.map(|object| object.key().unwrap().to_owned()));
+        }
+        names
+    }
+
+    async fn read(&self, name: &str) -> Vec<u8> {
+        let object = self.clients.s3().get_object().bucket(&self.name).key(name).send().await.unwrap();
+        object.body.collect().await.unwrap().to_vec()
+    }
+}
+
+async fn a_result_of_twenty_megabytes_is_kept_to_the_byte(host: Host) {
+    let server = host.mining(1).await;
+    let bucket = Bucket::of(&server).await;
+    let miner = server.miner(1);
+    let results = Random(u64::from(miner.number)).bytes(LARGE_BYTES);
+    let before = bucket.submissions_of(LARGE_BYTES).await;
+    let task = miner.task(&server).await;
+    let answer = miner.submit(&server, &task, &results).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(answer.message().starts_with("Success"), "{}", answer.message());
+    let mut are_kept = false;
+    for name in bucket.submissions_of(LARGE_BYTES).await.difference(&before) {
+        are_kept |= bucket.read(name).await == results;
+    }
+    assert!(are_kept, "the bucket has another result than the miner's");
+}
+
+/// More at once are a second isolate's.
+async fn six_results_of_twenty_megabytes_arrive_at_once(host: Host) {
+    let server = host.mining(6).await;
+    let results = Random(6).bytes(LARGE_BYTES - 1);
+    let miners: Vec<Miner> = (1..=6).map(|number| server.miner(number)).collect();
+    let submitting = miners.iter().map(|miner| async {
+        let task = miner.task(&server).await;
+        miner.submit(&server, &task, &results).await
+    });
+    for answer in join_all(submitting).await {
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert!(answer.message().starts_with("Success"), "{}", answer.message());
+    }
+}
+
+/// Whatever else is uploaded belongs to no test of this turn, since clients' tasks are for one test alone.
+async fn an_upload_whose_sender_vanishes_leaves_nothing(host: Host) {
+    let server = host.with_clients(1, json!({})).await;
+    let bucket = Bucket::of(&server).await;
+    let miner = server.miner(1);
+    let task = miner.task(&server).await;
+    let before = bucket.uploads().await;
+    let connection = send_half(&server, &miner, &task).await;
+    let is_new = |uploads: BTreeSet<String>| uploads.difference(&before).next().is_some();
+    let begun = async {
+        while !is_new(bucket.uploads().await) {
+            tokio::time::sleep(POLL_EVERY).await;
+        }
+    };
+    tokio::time::timeout(HAPPENS_WITHIN, begun).await.expect("an upload begins");
+    drop(connection);
+    let ended = async {
+        while is_new(bucket.uploads().await) {
+            tokio::time::sleep(POLL_EVERY).await;
+        }
+    };
+    tokio::time::timeout(HAPPENS_WITHIN, ended).await.expect("the upload is aborted");
+    // The miner still has its task, and a place to hand it in.
+    let answer = miner.submit(&server, &task, &Random(1).bytes(1000)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(answer.message().starts_with("Success"), "{}", answer.message());
+}
+
+/// Sends the head and half the body of a large submission.
+async fn send_half(server: &Server, miner: &Miner, task: &Task) -> TcpStream {
+    let request = miner.submit_request(server, task, &Random(2).bytes(LARGE_BYTES));
+    let mut head = format!("POST {} HTTP/1.1\r\nhost: {}\r\n", request.path, server.address());
+    for (name, value) in &request.headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    head += &format!("content-length: {}\r\n\r\n", request.body.len());
+    let mut connection = TcpStream::connect(server.address()).await.unwrap();
+    connection.write_all(head.as_bytes()).await.unwrap();
+    connection.write_all(&request.body[..request.body.len() / 2]).await.unwrap();
+    connection
+}
