@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::ledger::quota::{Claim, LEASE_TRIES, Leases, PARTS};
 use serde::Serialize;
 use sn17_app::ports::QuotaWindow;
+use sn17_aws::ledger::quota::{Claim, LEASE_TRIES, Leases, PARTS};
 use sn17_aws::schema::units::Units;
 use sn17_core::UnixMs;
 use sn17_core::state::KeyHash;

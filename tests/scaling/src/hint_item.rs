@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use crate::ledger::hints::{HintCache, Lookup, QueueHints};
 use serde::Serialize;
 use sn17_aws::ledger::LedgerOptions;
+use sn17_aws::ledger::hints::{HintCache, Lookup, QueueHints};
 use sn17_aws::schema::index::open_sort;
 use sn17_aws::schema::units::{Consistency, WRITE_UNIT_BYTES, query, read_items};
 use sn17_core::UnixMs;

@@ -13,7 +13,6 @@
 pub mod costs;
 pub mod gateways;
 pub mod hint_item;
-pub mod ledger;
 pub mod load;
 pub mod meter;
 pub mod prices;

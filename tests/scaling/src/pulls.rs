@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::ledger::hints::{OwnChange, QueueHints};
-use crate::ledger::pages::{OpenReader, QUERY_ENTRIES, SPREAD_MAX, SPREAD_MIN};
 use serde::Serialize;
+use sn17_aws::ledger::hints::{OwnChange, QueueHints};
+use sn17_aws::ledger::pages::{OpenReader, QUERY_ENTRIES, SPREAD_MAX, SPREAD_MIN};
 use sn17_aws::schema::row::Row;
 use sn17_aws::schema::units::{Commit, Consistency, Units, query};
 use sn17_core::index::{OpenPosition, open_entry};

@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
+use sn17_aws::ledger::pages::QUERIES_MAX;
+use sn17_aws::ledger::quota::PARTS;
+
 use crate::gateways::{GRANTED_MIN, QUOTA_LIMIT};
-use crate::ledger::quota::PARTS;
 use crate::load::{ADD_MS, API_KEYS, CALL_MS, INDEX_MS, MINERS, PULL_MS, STATUS_MS};
 use crate::meter::Kind;
 use crate::prices::table_per_day;
@@ -166,7 +168,7 @@ fn pulls(report: &Report) -> String {
          were refused, a unit each; heads cost {:.0} RRU, counts {:.0}.",
         queries.join(", "),
         report.queries_max(),
-        verdict(report.queries_max() <= crate::ledger::pages::QUERIES_MAX),
+        verdict(report.queries_max() <= QUERIES_MAX),
         share(pulls.organic, total),
         share(pulls.conflicts, pulls.commits),
         pulls.given_up,

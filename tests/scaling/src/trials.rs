@@ -1,9 +1,9 @@
 //! The loads that are tried.
 
 use serde::Serialize;
+use sn17_aws::ledger::pages::QUERIES_MAX;
 
 use crate::gateways::{GRANTED_MIN, QuotaHour, quota_hour};
-use crate::ledger::pages::QUERIES_MAX;
 use crate::load::{Load, MINERS};
 use crate::meter::Kind;
 use crate::report::{PARTITION_READS_MAX, PARTITION_WRITES_MAX, Report};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::ledger::hints::{Lookup, QueueHints};
+use sn17_aws::ledger::hints::{Lookup, QueueHints};
 use sn17_aws::schema::row::Row;
 use sn17_aws::schema::units::{
     Commit, Consistency, Index, Units, index_entry, item_bytes, read_items, write,
