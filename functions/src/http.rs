@@ -21,6 +21,9 @@ pub const BODY_BYTES_MAX: u64 = (6 << 20) - (64 << 10);
 /// Results above so many bytes are fetched from S3 by a link: beyond it a streamed answer is slowed down to 2 MB/s
 /// (Lambda quotas), and the function would be paid for while it waits.
 pub const REDIRECT_ABOVE_BYTES: u64 = 6 << 20;
+/// Most memory of a conversion to PLY, in bytes: the splats and a PLY of the same size, which is at most 200 MB, as
+/// Lambda streams no more (Lambda quotas). A larger one would be cut off when all the work is done.
+pub const CONVERSION_BYTES_MAX: usize = 2 * 200_000_000;
 
 /// Serves HTTP events with answers in one piece, until the platform ends the process.
 ///

@@ -23,7 +23,7 @@ use sn17_aws::native;
 use sn17_aws::settings::{Role, Settings};
 
 pub use embedded_metrics::embedded_metrics;
-pub use http::{BODY_BYTES_MAX, REDIRECT_ABOVE_BYTES, serve, serve_streaming};
+pub use http::{BODY_BYTES_MAX, CONVERSION_BYTES_MAX, REDIRECT_ABOVE_BYTES, serve, serve_streaming};
 pub use outbox::dispatch;
 pub use sweeper::Sweeper;
 pub use telemetry::init as init_telemetry;

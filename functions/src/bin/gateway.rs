@@ -2,7 +2,9 @@
 
 use lambda_http::Error;
 use sn17_aws::settings::Role;
-use sn17_functions::{BODY_BYTES_MAX, REDIRECT_ABOVE_BYTES, Started, embedded_metrics, serve_streaming};
+use sn17_functions::{
+    BODY_BYTES_MAX, CONVERSION_BYTES_MAX, REDIRECT_ABOVE_BYTES, Started, embedded_metrics, serve_streaming,
+};
 use sn17_http::{AdminKey, HttpOptions, PlatformLimit, RateLimits, RosterSource, Routes};
 
 #[tokio::main]
@@ -20,6 +22,7 @@ async fn main() -> Result<(), Error> {
         routes: Routes::Clients,
         roster_from: RosterSource::Operator,
         body_limit: Some(PlatformLimit { bytes_max: BODY_BYTES_MAX, edge: settings.edge_url.clone() }),
+        conversion_bytes_max: Some(CONVERSION_BYTES_MAX),
         redirect_above: Some(REDIRECT_ABOVE_BYTES),
         observer: Some(embedded_metrics(settings.stage.clone(), move || (clock.now)().0)),
         // One instance serves one request at a time, so counters in it would count next to nothing: a web ACL is the place.
