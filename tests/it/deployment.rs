@@ -1,7 +1,7 @@
 //! A deployment, which `cargo xtask aws up` makes, served by its functions or by an edge over the same table and bucket:
 //! one for all tests of a process, each of which takes its share of the miners.
 
-use std::sync::atomic::{AtomicI32, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
@@ -9,10 +9,14 @@ use std::time::{Duration, SystemTime};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sn17_core::Hotkey;
+use sn17_app::App;
+use sn17_aws::ledger::LedgerOptions;
+use sn17_core::index::OpenQueue;
+use sn17_core::ledger::{LoadSpec, OpenPage};
+use sn17_core::state::{Key, TaskState};
+use sn17_core::{Hotkey, TaskId};
 use sn17_wire::ss58;
 use tokio::sync::{OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard, watch};
-use tokio::time::Instant;
 
 use crate::miner::Miner;
 use crate::scripted::{Script, Verdict};
@@ -21,6 +25,15 @@ use crate::worker::{self, OUTPUTS, Outputs};
 
 /// Miners that are registered for all tests together; the rest of a subnet's 256 places is for those that tests admit.
 const MINERS: u16 = 160;
+
+/// The table's hints name a new task within this.
+const HINTED_WITHIN: Duration = Duration::from_secs(30);
+/// A task that nobody works on has ended within this.
+const ENDED_WITHIN: Duration = Duration::from_secs(150);
+/// How often the table is looked at.
+const POLL_EVERY: Duration = Duration::from_millis(50);
+/// More tasks than ever are open at once in these tests.
+const OPEN_TASKS_MAX: usize = 500;
 
 /// What serves a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -65,8 +78,10 @@ pub(crate) struct Deployment {
     worker: Mutex<Option<Worker>>,
     /// Held alone where clients have tasks: whoever pulls may get one.
     turns: RwLock<()>,
-    /// No task of a client's is given away from then on.
-    quiet_from: Mutex<Instant>,
+    /// Tasks of clients whose tests have ended before them.
+    leftovers: Mutex<Vec<TaskId>>,
+    /// Looks at the table as any other process would.
+    bystander: OnceCell<App>,
 }
 
 /// The worker whose verdicts are scripted.
@@ -92,9 +107,8 @@ pub(crate) struct Turn {
     pub(crate) deployment: &'static Deployment,
     /// The number before the first of its miners.
     before: u16,
-    /// Tasks of its clients that are not known to have ended, and when the last one was added.
-    open_tasks: AtomicI32,
-    last_added: Mutex<Instant>,
+    /// Tasks of its clients that are not known to have ended.
+    open_tasks: Mutex<Vec<TaskId>>,
     _guard: Guard,
 }
 
@@ -132,7 +146,8 @@ impl Deployment {
             worker: Mutex::new(None),
             outputs,
             turns: RwLock::new(()),
-            quiet_from: Mutex::new(Instant::now()),
+            leftovers: Mutex::default(),
+            bystander: OnceCell::new(),
         };
         deployment.register(&deployment.neurons.lock().await).await;
         deployment.start_worker();
@@ -146,12 +161,30 @@ impl Deployment {
         } else {
             Guard::Shared(self.turns.read().await)
         };
-        let quiet_from = *self.quiet_from.lock().unwrap();
-        tokio::time::sleep_until(quiet_from).await;
+        self.end_leftovers().await;
         let before = self.unused.fetch_add(miners, Ordering::SeqCst);
         assert!(before + miners <= MINERS, "the tests need more miners than {MINERS}");
-        let (open_tasks, last_added) = (AtomicI32::new(0), Mutex::new(Instant::now()));
-        Turn { deployment: self, before, open_tasks, last_added, _guard: guard }
+        Turn { deployment: self, before, open_tasks: Mutex::default(), _guard: guard }
+    }
+
+    /// Waits until no task of an earlier test is open: it would be given to the miners of the next one, or keep them
+    /// from finding theirs.
+    async fn end_leftovers(&self) {
+        let leftovers = self.leftovers.lock().unwrap().clone();
+        let ended = async {
+            for task in leftovers {
+                while is_open(self.bystander().await, task).await {
+                    tokio::time::sleep(POLL_EVERY).await;
+                }
+                self.leftovers.lock().unwrap().retain(|left| *left != task);
+            }
+        };
+        tokio::time::timeout(ENDED_WITHIN, ended).await.expect("every task ends");
+    }
+
+    /// A process of the deployment that only looks.
+    async fn bystander(&self) -> &App {
+        self.bystander.get_or_init(|| self.outputs.worker.app()).await
     }
 
     /// A miner that is not registered.
@@ -211,26 +244,49 @@ impl Turn {
         Miner::of(self.deployment.seed, self.before + number)
     }
 
-    /// Notes that a client has added a task.
-    pub(crate) fn task_added(&self) {
-        self.open_tasks.fetch_add(1, Ordering::SeqCst);
-        *self.last_added.lock().unwrap() = Instant::now();
+    /// Notes that a client has added tasks, and waits until every process of the deployment gives them away: each
+    /// remembers for a moment where tasks wait, and takes that from hints in the table.
+    pub(crate) async fn tasks_added(&self, tasks: &[&str]) {
+        let tasks: Vec<TaskId> = tasks.iter().map(|task| task.parse().unwrap()).collect();
+        self.open_tasks.lock().unwrap().extend(&tasks);
+        let bystander = self.deployment.bystander().await;
+        let hinted = async {
+            for task in tasks {
+                while !is_hinted(bystander, task).await {
+                    tokio::time::sleep(POLL_EVERY).await;
+                }
+            }
+        };
+        tokio::time::timeout(HINTED_WITHIN, hinted).await.expect("new tasks are hinted at");
+        // The table's hints name them; nobody uses older ones for longer than this.
+        let hints_ms = LedgerOptions::new("").hints_ms;
+        tokio::time::sleep(Duration::from_millis(hints_ms)).await;
     }
 
     /// Notes that one has ended.
-    pub(crate) fn task_ended(&self) {
-        self.open_tasks.fetch_sub(1, Ordering::SeqCst);
+    pub(crate) fn task_ended(&self, task: &str) {
+        let task = task.parse().unwrap();
+        self.open_tasks.lock().unwrap().retain(|open| *open != task);
     }
 }
 
+/// Whether the task may still be given away, or stands in the way of others.
+async fn is_open(bystander: &App, task: TaskId) -> bool {
+    let view =
+        bystander.ports().ledger.read(bystander.now(), LoadSpec::keys([Key::Task(task)])).await.unwrap();
+    view.task(task).is_some_and(|(_, task)| matches!(task.state, TaskState::Open))
+}
+
+/// Whether a process that is told by the hints alone finds the task.
+async fn is_hinted(bystander: &App, task: TaskId) -> bool {
+    let page = OpenPage { queue: OpenQueue::Anyone, after: None, limit: OPEN_TASKS_MAX };
+    let load = LoadSpec { open_tasks: vec![page], ..LoadSpec::default() };
+    let view = bystander.ports().ledger.read(bystander.now(), load).await.unwrap();
+    view.pages().iter().flat_map(|(_, positions)| positions).any(|position| position.task == task)
+}
+
 impl Drop for Turn {
-    /// What nobody took would still be given to the miners of the next test.
     fn drop(&mut self) {
-        if self.open_tasks.load(Ordering::SeqCst) > 0 {
-            let is_given_away =
-                Duration::from_secs(self.deployment.outputs.worker.policy.tasks.assignable_secs + 1);
-            let quiet_from = *self.last_added.lock().unwrap() + is_given_away;
-            *self.deployment.quiet_from.lock().unwrap() = quiet_from;
-        }
+        self.deployment.leftovers.lock().unwrap().append(&mut self.open_tasks.lock().unwrap());
     }
 }

@@ -11,7 +11,7 @@ pub(crate) enum Host {
     /// In a process of its own, which the test starts.
     Embedded,
     /// On a host that was deployed before and that all tests share.
-    Deployed(DeployedHost, &'static Deployment),
+    Deployed(&'static Deployment),
 }
 
 /// Makes a test on every host of each of these functions, which take a [`Host`].
@@ -74,7 +74,7 @@ impl Host {
     /// The deployment that the environment names, if it is served by `wanted`; else says so on a line of its own.
     pub(crate) async fn deployed(wanted: DeployedHost) -> Option<Self> {
         match deployment::given(wanted).await {
-            Ok(deployment) => Some(Self::Deployed(wanted, deployment)),
+            Ok(deployment) => Some(Self::Deployed(deployment)),
             Err(reason) => {
                 eprintln!("skipped: {reason}");
                 None
@@ -86,7 +86,7 @@ impl Host {
     pub(crate) const fn deployment(self) -> Option<&'static Deployment> {
         match self {
             Self::Embedded => None,
-            Self::Deployed(_, deployment) => Some(deployment),
+            Self::Deployed(deployment) => Some(deployment),
         }
     }
 
@@ -104,7 +104,7 @@ impl Host {
     async fn start(self, setup: Setup) -> Server {
         match self {
             Self::Embedded => Server::start(Setup { arguments: vec!["--simulate".into()], ..setup }).await,
-            Self::Deployed(_, deployment) => Server::deployed(deployment, &setup).await,
+            Self::Deployed(deployment) => Server::deployed(deployment, &setup).await,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A miner that signs as the bittensor SDK does.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sn17_core::Hotkey;
@@ -9,6 +10,10 @@ use sn17_wire::ss58;
 use sn17_wire::synapse::{self, Axon, DendriteRequest, Signing, Submission};
 
 use crate::server::{Answer, Server};
+
+/// Part of the refusal of a host whose memory is taken, and how long that lasts at most.
+const TOO_MANY_SUBMISSIONS: &str = "too many submissions are being received";
+const TAKEN_WITHIN: Duration = Duration::from_secs(20);
 
 /// A task as a miner knows it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,8 +76,17 @@ impl Miner {
         server.synapse(self.pull_request(server)).await
     }
 
+    /// Submits; again after a moment if that takes more memory than the host has left, of which an edge has little.
     pub(crate) async fn submit(&self, server: &Server, task: &Task, results: &[u8]) -> Answer {
-        server.synapse(self.submit_request(server, task, results)).await
+        let started = Instant::now();
+        loop {
+            let answer = server.synapse(self.submit_request(server, task, results)).await;
+            let is_full = answer.status == 503 && answer.text().contains(TOO_MANY_SUBMISSIONS);
+            if !is_full || started.elapsed() > TAKEN_WITHIN {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// Pulls; there must be a task.

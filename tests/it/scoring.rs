@@ -32,7 +32,7 @@ async fn a_good_splat_is_accepted_and_what_is_none_is_refused_with_its_reason(ho
     }
     let server = match host {
         Host::Embedded => scoring(8).await,
-        Host::Deployed(..) => host.with_clients(8, json!({})).await,
+        Host::Deployed(_) => host.with_clients(8, json!({})).await,
     };
     let worker = match host.deployment() {
         None => None,

@@ -325,19 +325,16 @@ impl Server {
     pub(crate) async fn add_task(&self, prompt: &str) -> String {
         let answer = Answer::read(self.add_task_request(prompt).send().await.unwrap()).await.unwrap();
         assert_eq!(answer.status, 200, "{}", answer.text());
-        self.miners_know_of_a_task().await;
-        answer.json()["id"].as_str().unwrap().to_owned()
+        let id = answer.json()["id"].as_str().unwrap().to_owned();
+        self.miners_know_of(&[&id]).await;
+        id
     }
 
-    /// Waits until a new task is given away: instances of functions remember for half a second where tasks wait, and
-    /// that what they remember is half a second old.
-    pub(crate) async fn miners_know_of_a_task(&self) {
+    /// Waits until new tasks are given away.
+    pub(crate) async fn miners_know_of(&self, tasks: &[&str]) {
         match &self.backing {
             Backing::Process(_) => {}
-            Backing::Deployment(turn) => {
-                turn.task_added();
-                tokio::time::sleep(Duration::from_secs(2)).await;
-            }
+            Backing::Deployment(turn) => turn.tasks_added(tasks).await,
         }
     }
 
@@ -359,7 +356,7 @@ impl Server {
             let status = self.status(task).await;
             if status["status"] != "NoResult" {
                 if let Backing::Deployment(turn) = &self.backing {
-                    turn.task_ended();
+                    turn.task_ended(task);
                 }
                 return status;
             }
