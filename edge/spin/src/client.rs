@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use aws_smithy_runtime_api::client::connection::{CaptureSmithyConnection, ConnectionMetadata};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
@@ -58,6 +59,9 @@ async fn send(
     request: HttpRequest,
     (connect, read): (Option<Duration>, Option<Duration>),
 ) -> Result<HttpResponse, ConnectorError> {
+    if let Some(capture) = request.extension::<CaptureSmithyConnection>() {
+        capture.set_connection_retriever(|| Some(connection()));
+    }
     let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
     let is_head = request.method() == Method::HEAD;
     let options = RequestOptions::new();
@@ -77,6 +81,11 @@ async fn send(
         })
     });
     HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))
+}
+
+/// What the SDK marks for closure after an answer that it tries anew, or else logs an error: connections are the host's.
+fn connection() -> ConnectionMetadata {
+    ConnectionMetadata::builder().proxied(false).poison_fn(|| {}).build()
 }
 
 /// The host's request for one of the SDK's, and what tells when it has been sent.

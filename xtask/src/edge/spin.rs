@@ -134,7 +134,8 @@ fn check_imports(tools: &Path, component: &Path) -> anyhow::Result<()> {
 /// its environment alone.
 fn without_spin(workspace: &Workspace, tools: &Path, component: &Path) -> anyhow::Result<PathBuf> {
     let folder = workspace.root.join("edge/spin/host");
-    let stand_in = component.with_file_name("no_variables.wasm");
+    // The tool makes names of files' names, and takes no underscore in them.
+    let stand_in = component.with_file_name("no-variables.wasm");
     let composed = component.with_extension("composed.wasm");
     let mut embed = Command::new(tools);
     embed.args(["component", "embed", "--world", "no-variables"]).arg(folder.join("variables.wit"));
