@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody, to_bytes};
 use axum::extract::Request;
-use axum::http::header::CONTENT_LENGTH;
+use axum::http::header::{CONTENT_LENGTH, DATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use http_body::Frame;
 use sn17_http::RemoteIp;
 use worker::send::SendFuture;
-use worker::{Delay, Headers, ResponseBody, ResponseBuilder, web_sys};
+use worker::{Delay, Headers, ResponseBody, ResponseBuilder, js_sys, web_sys};
 
 use crate::streams::{Reading, sending};
 
@@ -85,6 +85,10 @@ pub(crate) async fn answer(response: Response) -> worker::Result<web_sys::Respon
     let headers = Headers::new();
     for (name, value) in &parts.headers {
         headers.append(name.as_str(), &String::from_utf8_lossy(value.as_bytes()))?;
+    }
+    if !parts.headers.contains_key(DATE) {
+        // Cloudflare's network adds it, the runtime alone does not; miners hold their clock against it.
+        headers.set(DATE.as_str(), &String::from(js_sys::Date::new_0().to_utc_string()))?;
     }
     let body = match body.size_hint().exact() {
         Some(0) => ResponseBody::Empty,
