@@ -298,7 +298,7 @@ November 2026, on two cores of an AMD EPYC that compilers kept busy as well, wit
 | tasks with more miners than they may have, tasks lost | 0, 0 | 0, 0 |
 | pulls' commits that were refused | 40.6 % of 29,447 | none: one at a time |
 | commits repeated for each that took effect | 0.68 | |
-| passes' commits that were refused | 0 of 20,754 | |
+| passes' commits that were refused | 0.0 % of 20,754 | |
 | decisions that lost all of their eight tries | 78 | |
 | queries a pull, mean and most | 1.31, 4 | |
 | calls to the table, hints included | 284,184 | |
