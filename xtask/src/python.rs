@@ -97,14 +97,15 @@ pub(crate) fn run_deployed(workspace: &Workspace, outputs: &Path, report: &mut R
     run_last(workspace, "lambda", outputs, None, report)
 }
 
-/// Runs them against the redirector in front of the Worker that `outputs` describes.
+/// Runs them against the redirector in front of the edge that `outputs` describes.
 pub(crate) fn run_redirected(
     workspace: &Workspace,
+    edge: &str,
     outputs: &Path,
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let redirector = workspace.target.join("debug").join(format!("sn17{EXE_SUFFIX}"));
-    run_last(workspace, "worker behind redirector", outputs, Some(&redirector), report)
+    run_last(workspace, &format!("{edge} behind redirector"), outputs, Some(&redirector), report)
 }
 
 /// Runs the miners of the SDK's last version against a deployment, behind a redirector if one is given.

@@ -1,6 +1,5 @@
 //! The stages of the tests that are about the edges.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::{Build, Edge};
@@ -85,7 +84,8 @@ pub(crate) fn test(
             continue;
         }
         let outputs_file = edge.outputs_file(local);
-        let tested = against(workspace, edge, &outputs_file, programs, report);
+        let tested = rust_tests::run_deployed(workspace, edge.host(), &outputs_file, programs, report)
+            .and_then(|()| python::run_redirected(workspace, name, &outputs_file, report));
         house(report, &format!("edge {name}, end"), || {
             let was_running = edge.down(local)?;
             let ended = || Outcome::Failed(format!("it ended by itself: {}", edge.last_words(local)));
@@ -94,21 +94,6 @@ pub(crate) fn test(
         tested?;
     }
     Ok(())
-}
-
-fn against(
-    workspace: &Workspace,
-    edge: Edge,
-    outputs: &Path,
-    programs: &[Program],
-    report: &mut Report,
-) -> anyhow::Result<()> {
-    rust_tests::run_deployed(workspace, edge.host(), outputs, programs, report)?;
-    match edge {
-        Edge::Worker => python::run_redirected(workspace, outputs, report),
-        // Miners that are redirected see no difference; one edge shows it.
-        Edge::Spin => Ok(()),
-    }
 }
 
 impl Edge {

@@ -69,8 +69,11 @@ pub(super) fn start(
     background: &Background,
 ) -> anyhow::Result<String> {
     let address = free_address()?;
+    // What runs is not to change when the next bundle is built.
+    let bundle = built.tools.folder.join("bundle");
+    copy(&folder(workspace).join("build"), &bundle)?;
     let config = built.tools.folder.join("local.json");
-    fs::write(&config, local_config(workspace, outputs)?.to_string())
+    fs::write(&config, local_config(workspace, &bundle, outputs)?.to_string())
         .with_context(|| format!("cannot write {}", config.display()))?;
     let mut command = built.tools.wrangler(workspace);
     command.args(["dev", "--local", "--test-scheduled", "--config"]).arg(config);
@@ -82,15 +85,15 @@ pub(super) fn start(
 }
 
 /// The settings of wrangler.toml's top level for the bundle that is there, with the deployment's names and keys.
-fn local_config(workspace: &Workspace, outputs: &Outputs) -> anyhow::Result<Value> {
-    let folder = folder(workspace);
-    let text = fs::read_to_string(folder.join("wrangler.toml")).context("cannot read wrangler.toml")?;
+fn local_config(workspace: &Workspace, bundle: &Path, outputs: &Outputs) -> anyhow::Result<Value> {
+    let text =
+        fs::read_to_string(folder(workspace).join("wrangler.toml")).context("cannot read wrangler.toml")?;
     let shipped: toml::Table = text.parse().context("cannot understand wrangler.toml")?;
     Ok(json!({
         "name": shipped.get("name"),
-        "main": folder.join("build/index.js"),
+        "main": bundle.join("index.js"),
         "compatibility_date": shipped.get("compatibility_date"),
-        "compatibility_flags": shipped.get("compatibility_flags"),
+        "compatibility_flags": shipped.get("compatibility_flags").map_or_else(|| json!([]), |flags| json!(flags)),
         "send_metrics": false,
         "vars": {
             "SN17_TABLE": outputs.table,
@@ -105,6 +108,21 @@ fn local_config(workspace: &Workspace, outputs: &Outputs) -> anyhow::Result<Valu
             "AWS_SECRET_ACCESS_KEY": outputs.key,
         },
     }))
+}
+
+/// Copies a folder's files, those of folders in it too.
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
+    for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
+        let path = entry.context("cannot read a folder")?.path();
+        let target = to.join(path.file_name().context("an entry has a name")?);
+        if path.is_dir() {
+            copy(&path, &target)?;
+        } else {
+            fs::copy(&path, &target).with_context(|| format!("cannot copy {}", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
 /// The line `Total Upload: 2614.14 KiB / gzip: 1380.10 KiB`.
