@@ -332,7 +332,6 @@ struct SubmitResultsFields<'a> {
 }
 
 /// Writes a figure that a client can read: JSON has no NaN, and null in its place would fail the whole answer.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn finite<S: Serializer>(figure: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(if figure.is_finite() { *figure } else { 0.0 })
 }
