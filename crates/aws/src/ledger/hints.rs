@@ -41,7 +41,6 @@ pub struct ShardHint {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CountProgress(pub Vec<(bool, u16, u64, String)>);
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
 const fn is_zero(number: &u64) -> bool {
     *number == 0
 }
