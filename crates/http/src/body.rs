@@ -120,9 +120,10 @@ pub(crate) async fn read(
     Ok(SmallBody { bytes, share })
 }
 
-/// The body of an answer and the memory it lies in, which goes back when the last byte has left. The answer has to say
-/// its length.
-pub(crate) fn held(bytes: Bytes, share: MemoryShare) -> Body {
+/// The body of an answer and the memory it lies in, which goes back when the last byte has left; what the work on it took
+/// besides goes back now. The answer has to say its length.
+pub(crate) fn held(bytes: Bytes, mut share: MemoryShare) -> Body {
+    share.shrink(bytes.len());
     let pieces = stream::iter(Pieces { bytes, _share: share });
     Body::from_stream(pieces.map(Ok::<_, Infallible>))
 }

@@ -49,6 +49,15 @@ impl MemoryShare {
     }
 }
 
+impl MemoryShare {
+    /// Gives back what is above `bytes`.
+    pub(crate) fn shrink(&mut self, bytes: usize) {
+        let surplus = self.bytes.saturating_sub(bytes);
+        self.bytes -= surplus;
+        self.budget.free.fetch_add(surplus, Ordering::Relaxed);
+    }
+}
+
 impl Drop for MemoryShare {
     fn drop(&mut self) {
         self.budget.free.fetch_add(self.bytes, Ordering::Relaxed);
@@ -70,6 +79,18 @@ mod tests {
         assert!(budget.take(99).is_none(), "all of it is not free");
         drop(second);
         assert!(budget.take(99).is_some(), "all of it is enough");
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn shares_shrink_to_what_is_left() {
+        let budget = MemoryBudget::new(10);
+        let mut share = budget.take(8).unwrap();
+        share.shrink(3);
+        assert_eq!(budget.used(), 3);
+        share.shrink(5);
+        assert_eq!(budget.used(), 3, "it does not grow");
+        drop(share);
         assert_eq!(budget.used(), 0);
     }
 

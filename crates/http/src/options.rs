@@ -4,6 +4,10 @@ use subtle::ConstantTimeEq as _;
 
 use crate::{Blocking, Observer};
 
+/// Memory in bytes of results being turned into PLY and of pictures being read at an edge, all together and each: thrice
+/// the 8 MiB of 1024² pixels of four 16-bit channels, and a little.
+const EDGE_CONVERSION_BYTES: usize = 28 << 20;
+
 /// Settings of the HTTP surface.
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
@@ -39,6 +43,9 @@ pub struct HttpOptions {
     pub observer: Option<Observer>,
     /// Who says which miners are registered.
     pub roster_from: RosterSource,
+    /// Whether what still arrives of a refused request is read, within bounds, before the answer: for a host that owns
+    /// its connections, which a reset would end before the answer is read.
+    pub lingers: bool,
 }
 
 /// Which routes a host serves; any other path is unknown to it. All have `/`, `/healthz` and `/readyz`.
@@ -95,7 +102,7 @@ pub enum RosterSource {
 impl Default for HttpOptions {
     /// All routes but the admin ones, 64 MiB for small bodies, 256 MiB for prompts, 512 MiB for submissions, 1 GiB for conversions of any size,
     /// the original gateway's rate limits, long work in place, no limit of a platform, no redirects, no observer, the
-    /// roster from a file.
+    /// roster from a file, refused requests read to their end.
     fn default() -> Self {
         Self {
             routes: Routes::All,
@@ -111,6 +118,33 @@ impl Default for HttpOptions {
             redirect_above: None,
             observer: None,
             roster_from: RosterSource::File,
+            lingers: true,
+        }
+    }
+}
+
+impl HttpOptions {
+    /// What suits every edge: an isolate or instance of 128 MB (Cloudflare's limit of a Worker's memory), which comes and
+    /// goes with the load, behind connections of the platform.
+    ///
+    /// Six submissions, of which each takes some 9 MB (a part of 5 MiB that fills, and that part on its way to the store),
+    /// and the other three budgets stay below 100 MB together.
+    pub fn edge(admin_key: Option<AdminKey>, observer: Observer) -> Self {
+        Self {
+            routes: Routes::Edge,
+            admin_key,
+            body_memory_bytes: 2 << 20,
+            // One picture on its way to a miner needs 10 MiB.
+            prompt_memory_bytes: 12 << 20,
+            submission_memory_bytes: 24 << 20,
+            conversion_memory_bytes: EDGE_CONVERSION_BYTES,
+            conversion_bytes_max: Some(EDGE_CONVERSION_BYTES),
+            // One process sees a few of the requests, and forgets them: the platform's rate limiting is the place.
+            limits: RateLimits::NONE,
+            observer: Some(observer),
+            roster_from: RosterSource::Operator,
+            lingers: false,
+            ..Self::default()
         }
     }
 }

@@ -104,10 +104,10 @@ async fn in_1_a_picture_takes_no_more_memory_than_a_single_one_may() {
 async fn in_1_pictures_on_their_way_to_miners_are_bounded() {
     let picture = encoded(&noise(64), ImageFormat::Png);
     let body = form(&[("image", &picture)]);
-    // Less than two pictures need on their way, and enough to take one in.
-    let options = HttpOptions { prompt_memory_bytes: 9 * picture.len(), ..options() };
+    // Enough to take one in, or to make one answer, and too little to make one beside one that is being read.
+    let options = HttpOptions { prompt_memory_bytes: 6 * picture.len(), ..options() };
     let world = world_with(Policy::default(), options).await;
-    assert!(2 * body.len() < 9 * picture.len());
+    assert!(2 * body.len() < 6 * picture.len());
     assert_eq!(send_sized(&world, &body).await, 200);
     let unread = world.router.clone().oneshot(post(world.pull_request(&miner(1)))).await.unwrap();
     let bytes: usize = unread.headers()["content-length"].to_str().unwrap().parse().unwrap();
