@@ -81,9 +81,11 @@ pub(super) fn build(workspace: &Workspace) -> anyhow::Result<Result<Built, Strin
     let tools = programs.join("wasm-tools");
     check_imports(&tools, &component)?;
     let composed = without_spin(workspace, &tools, &component)?;
-    // A start takes no compiler then.
+    // A start takes no compiler then. A host that runs has the file before it in its memory, so that one stays as it is.
     let compiled = component.with_extension("cwasm");
-    run(Command::new(&wasmtime).arg("compile").arg(&composed).arg("-o").arg(&compiled))?;
+    let fresh = component.with_extension("cwasm.new");
+    run(Command::new(&wasmtime).arg("compile").arg(&composed).arg("-o").arg(&fresh))?;
+    fs::rename(&fresh, &compiled).with_context(|| format!("cannot name {}", compiled.display()))?;
     Ok(Ok(Built { size: size(&component)?, wasmtime, compiled }))
 }
 
