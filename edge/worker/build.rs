@@ -1,7 +1,5 @@
 //! Links the Worker without the names of its functions.
 
-#![expect(clippy::print_stdout, reason = "that is how a build script tells cargo")]
-
 /// They are a tenth of the bundle, and a panic says its file and line without them. The profile's `strip` would also take
 /// the section that tells wasm-bindgen what the module's host must know.
 const ARGUMENTS: [&str; 2] = ["--strip-all", "--keep-section=target_features"];

@@ -13,8 +13,6 @@ mod streams;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use futures_channel::oneshot;
-use tower::ServiceExt as _;
 use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, web_sys};
 
 use crate::service::Service;
@@ -30,25 +28,17 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
 }
 
 async fn respond(request: &web_sys::Request, env: &Env, context: &Context) -> Response {
-    let router = match Service::of(env) {
-        Ok(service) => service.router.clone(),
+    let service = match Service::of(env) {
+        Ok(service) => service,
         Err(error) => {
             tracing::error!(%error, "the Worker's variables are faulty");
             return (StatusCode::INTERNAL_SERVER_ERROR, "internal error").into_response();
         }
     };
-    let Some(request) = exchange::request(request) else {
-        return (StatusCode::BAD_REQUEST, "the request cannot be read").into_response();
-    };
-    // workerd forgets, and does not drop, what it runs for a client that has gone: memory and a miner's place would be
-    // lost to this isolate. So it goes on, finds the body broken, and cleans up.
-    let (sender, receiver) = oneshot::channel();
-    context.wait_until(async move {
-        let Ok(response) = router.oneshot(request).await;
-        // Nobody is left to be told when the receiver is gone.
-        drop(sender.send(response));
-    });
-    receiver.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+    match exchange::request(request) {
+        Some(request) => service.respond(request, context).await,
+        None => (StatusCode::BAD_REQUEST, "the request cannot be read").into_response(),
+    }
 }
 
 #[event(scheduled)]

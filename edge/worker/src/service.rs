@@ -4,10 +4,15 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use futures_channel::oneshot;
 use sn17_aws::edge::Edge;
 use sn17_aws::settings::SettingsError;
 use sn17_http::{AdminKey, HttpOptions, RateLimits, RosterSource, Routes};
-use worker::Env;
+use tower::ServiceExt as _;
+use worker::{Context, Env};
 
 use crate::console;
 use crate::platform::platform;
@@ -27,7 +32,7 @@ const CONVERSIONS_BYTES: usize = 40 << 20;
 /// The use cases behind their routes.
 pub(crate) struct Service {
     pub(crate) edge: Edge,
-    pub(crate) router: Router,
+    router: Router,
 }
 
 thread_local! {
@@ -47,6 +52,21 @@ impl Service {
                 Ok(Rc::clone(service.get_or_init(|| made)))
             }
         })
+    }
+
+    /// The router's answer.
+    ///
+    /// workerd forgets, and does not drop, what it runs for a client that has gone: memory and a miner's upload would be
+    /// lost to this isolate. So it goes on, finds the body broken, and cleans up.
+    pub(crate) async fn respond(&self, request: Request, context: &Context) -> Response {
+        let router = self.router.clone();
+        let (sender, receiver) = oneshot::channel();
+        context.wait_until(async move {
+            let Ok(response) = router.oneshot(request).await;
+            // Nobody is left to be told when the receiver is gone.
+            drop(sender.send(response));
+        });
+        receiver.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
     }
 
     fn new(env: &Env) -> Result<Self, SettingsError> {
