@@ -11,8 +11,10 @@ use sn17_wire::synapse::{self, Axon, DendriteRequest, Signing, Submission};
 
 use crate::server::{Answer, Server};
 
-/// Part of the refusal of a host whose memory is taken, and how long that lasts at most.
-const TOO_MANY_SUBMISSIONS: &str = "too many submissions are being received";
+/// Parts of the refusals of a host whose memory is taken, and of one that takes few uploads of the same miner at once;
+/// and how long that lasts at most.
+const TOO_MANY_OF_ALL: (u16, &str) = (503, "too many submissions are being received");
+const TOO_MANY_OF_ONE: (u16, &str) = (429, "too many submissions at once");
 const TAKEN_WITHIN: Duration = Duration::from_secs(20);
 
 /// A task as a miner knows it.
@@ -76,12 +78,15 @@ impl Miner {
         server.synapse(self.pull_request(server)).await
     }
 
-    /// Submits; again after a moment if that takes more memory than the host has left, of which an edge has little.
+    /// Submits; again after a moment if the host takes no more at once, be it of all miners or of this one: an edge has
+    /// memory for a few.
     pub(crate) async fn submit(&self, server: &Server, task: &Task, results: &[u8]) -> Answer {
         let started = Instant::now();
         loop {
             let answer = server.synapse(self.submit_request(server, task, results)).await;
-            let is_full = answer.status == 503 && answer.text().contains(TOO_MANY_SUBMISSIONS);
+            let is_full = [TOO_MANY_OF_ALL, TOO_MANY_OF_ONE]
+                .iter()
+                .any(|(status, part)| answer.status == *status && answer.text().contains(part));
             if !is_full || started.elapsed() > TAKEN_WITHIN {
                 return answer;
             }

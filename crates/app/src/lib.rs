@@ -104,7 +104,7 @@ impl App {
     }
 
     /// Receives a miner's uploads beside each other instead of one after the other, for a host on which no request may
-    /// wait for what another one does. The memory that they take is bounded either way.
+    /// wait for what another one does. A third one of the same miner is refused.
     #[must_use]
     pub fn with_uploads_side_by_side(mut self) -> Self {
         self.uploads = turns::UploadGuards::beside();

@@ -6,8 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::lock::{Mutex as AsyncMutex, OwnedMutexGuard};
 use sn17_core::Hotkey;
 
-/// So many requests of one miner may stand in line for its single upload, or be received beside each other.
+/// So many requests of one miner may stand in line for its single upload, the one being received included.
 const WAITING_MAX: usize = 16;
+/// So many uploads of one miner may be received beside each other: a second for one that is sent again while the first
+/// still hangs. An edge has memory for six in all, which a few misbehaving miners must not be able to take.
+const BESIDE_MAX: usize = 2;
 
 /// Guards that let each miner have one upload at a time in this process, or a few where turns cannot be waited for.
 #[derive(Debug, Default)]
@@ -38,12 +41,18 @@ impl UploadGuards {
             let mut lanes = self.by_miner.lock().unwrap_or_else(PoisonError::into_inner);
             lanes.retain(|_, lane| Arc::strong_count(lane) > 1);
             let lane = lanes.entry(hotkey).or_default();
-            if Arc::strong_count(lane) > WAITING_MAX {
+            // The map holds one of them.
+            if Arc::strong_count(lane) > self.places() {
                 return None;
             }
             Arc::clone(lane)
         };
         Some(if self.beside { Turn::Beside(lane) } else { Turn::Alone(lane.lock_owned().await) })
+    }
+
+    /// How many requests of one miner may be here at once.
+    const fn places(&self) -> usize {
+        if self.beside { BESIDE_MAX } else { WAITING_MAX }
     }
 }
 
@@ -66,10 +75,21 @@ mod tests {
         assert!(guards.enter(MINER).now_or_never().is_some());
 
         let guards = UploadGuards::beside();
-        let held: Vec<Option<Turn>> =
-            (0..=WAITING_MAX).map(|_| guards.enter(MINER).now_or_never().expect("nobody waits")).collect();
-        assert_eq!(held.iter().flatten().count(), WAITING_MAX, "at most so many");
-        drop(held);
-        assert!(guards.enter(MINER).now_or_never().flatten().is_some());
+        let enter = |hotkey| guards.enter(hotkey).now_or_never().expect("nobody waits");
+        let mut held: Vec<Turn> = (0..3).filter_map(|_| enter(MINER)).collect();
+        assert_eq!(held.len(), 2, "at most so many");
+        assert!(enter(Hotkey([2; 32])).is_some(), "another miner has its own places");
+        held.pop();
+        assert!(enter(MINER).is_some(), "who leaves makes room");
+    }
+
+    #[test]
+    fn so_many_requests_of_a_miner_stand_in_line() {
+        let guards = UploadGuards::default();
+        let mut line: Vec<_> = (0..16).map(|_| Box::pin(guards.enter(MINER))).collect();
+        let first = line.remove(0).now_or_never().flatten();
+        assert!(first.is_some());
+        assert!(line.iter_mut().all(|waiting| waiting.now_or_never().is_none()), "fifteen wait");
+        assert!(guards.enter(MINER).now_or_never().is_some_and(|turn| turn.is_none()), "one more is refused");
     }
 }
