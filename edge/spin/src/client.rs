@@ -16,6 +16,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::retry::ErrorKind;
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http::{Method, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt as _;
@@ -93,7 +94,11 @@ fn host_request(
     request: http::Request<SdkBody>,
     options: RequestOptions,
 ) -> Result<(Request, FutureReader<Result<(), ErrorCode>>), ConnectorError> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    // Without it the host sends a body in chunks, even one of no bytes, which S3 does not take.
+    if let Some(bytes) = body.size_hint().exact() {
+        parts.headers.entry(CONTENT_LENGTH).or_insert_with(|| bytes.into());
+    }
     let refused =
         |what: &str| ConnectorError::user(format!("the host does not take the request's {what}").into());
     let headers = Fields::try_from(parts.headers).map_err(|_| refused("headers"))?;
@@ -133,7 +138,7 @@ async fn write(mut body: SdkBody, mut writer: StreamWriter<u8>, ending: FutureWr
 
 /// The bytes that an answer says it has.
 fn announced_bytes<B>(answer: &http::Response<B>) -> Option<u64> {
-    answer.headers().get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    answer.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// An answer's body as it comes.

@@ -7,6 +7,7 @@
 //! by another one ends the instance, so no request may wait for what another one does, which `sn17_aws::edge` sees to.
 #![cfg(target_os = "wasi")]
 
+mod arriving;
 mod client;
 mod platform;
 mod service;
@@ -19,12 +20,17 @@ use spin_sdk::http::Request;
 use spin_sdk::http_service;
 use tower::ServiceExt as _;
 
+use arriving::Arriving;
+
 /// Answers one request.
 #[http_service]
 async fn serve(request: Request) -> Response<Body> {
     telemetry::init();
     match service::router().await {
-        Ok(router) => router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {}),
+        Ok(router) => router
+            .oneshot(request.map(|body| Body::new(Arriving::new(body))))
+            .await
+            .unwrap_or_else(|never| match never {}),
         Err(error) => {
             for fault in error.0 {
                 tracing::error!(fault, "cannot use the variables");

@@ -1,5 +1,6 @@
 //! Clock, sleep and randomness of the host.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -25,14 +26,21 @@ pub(crate) fn platform() -> Platform {
     }
 }
 
-/// Sleeps by the host's monotonic clock.
+/// A sleep by the host's monotonic clock.
+pub(crate) type HostTimer = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Sleeps for so long from when it is first polled.
+pub(crate) fn timer(duration: Duration) -> HostTimer {
+    let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    Box::pin(monotonic_clock::wait_for(nanoseconds))
+}
+
 #[derive(Debug)]
 struct HostSleep;
 
 impl AsyncSleep for HostSleep {
     fn sleep(&self, duration: Duration) -> Sleep {
-        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        Sleep::new(SyncFuture::new(monotonic_clock::wait_for(nanoseconds)))
+        Sleep::new(SyncFuture::new(timer(duration)))
     }
 }
 

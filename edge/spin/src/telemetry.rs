@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Once;
 
-use sn17_http::Observer;
+use sn17_http::{Observer, Served};
 use tracing::Level;
 
 /// Lets the component log from `info` on.
@@ -15,19 +15,16 @@ pub(crate) fn init() {
     });
 }
 
-/// Writes a line for each request; `stage` names the deployment.
+/// Writes a line for each request, an error where we have failed; `stage` names the deployment.
 pub(crate) fn observer(stage: String) -> Observer {
     Observer::new(move |served| {
-        tracing::info!(
-            stage,
-            route = served.route,
-            method = served.method,
-            status = served.status,
-            duration_ms = served.duration_ms,
-            reason = served.refusal.map(|refused| refused.reason),
-            invariant = served.refusal.and_then(|refused| refused.invariant),
-            verdict = served.verdict,
-            "served"
-        );
+        let Served { route, method, status, duration_ms, refusal, verdict } = *served;
+        let reason = refusal.map(|refused| refused.reason);
+        let invariant = refusal.and_then(|refused| refused.invariant);
+        if status >= 500 {
+            tracing::error!(stage, route, method, status, duration_ms, reason, invariant, verdict, "served");
+        } else {
+            tracing::info!(stage, route, method, status, duration_ms, reason, invariant, verdict, "served");
+        }
     })
 }
