@@ -11,7 +11,7 @@ use sn17_core::{Hotkey, TaskId, miner, settle, task};
 use crate::App;
 use crate::ports::{Due, PortResult, transact};
 
-/// So many overdue items are looked at in one sweep.
+/// So many overdue items are looked at in one sweep of a host without limits of its own.
 const SWEEP_MAX: usize = 1_000;
 /// So many items at the same time: a thousand of a table some milliseconds away are done in seconds.
 const PARALLEL: usize = 8;
@@ -48,14 +48,23 @@ impl App {
         }
     }
 
-    /// Looks after everything overdue, whatever became of its timer or its message (TK-1). An item that cannot be
-    /// looked after is logged and left for the next sweep.
+    /// Looks after what is overdue, whatever became of its timer or its message (TK-1): the 1,000 items that are so
+    /// for longest.
+    ///
+    /// # Errors
+    /// Those of [`App::sweep_at_most`].
+    pub async fn sweep(&self) -> PortResult<Upkeep> {
+        self.sweep_at_most(SWEEP_MAX).await
+    }
+
+    /// [`App::sweep`] for a host on which a request may make so many calls only: an item takes two, and more if somebody
+    /// else changes it meanwhile. An item that cannot be looked after is logged and left for the next sweep.
     ///
     /// # Errors
     /// Those of the ledger when it cannot say what is overdue; the last one of several items when none of them could
     /// be looked after, as that is no fault of theirs.
-    pub async fn sweep(&self) -> PortResult<Upkeep> {
-        let overdue = self.ports.ledger.due(self.now(), SWEEP_MAX).await?;
+    pub async fn sweep_at_most(&self, items_max: usize) -> PortResult<Upkeep> {
+        let overdue = self.ports.ledger.due(self.now(), items_max).await?;
         let mut outcomes = stream::iter(overdue).map(|due| self.look_after(due)).buffer_unordered(PARALLEL);
         let (mut done, mut count) = (Upkeep::default(), 0);
         let mut failed = Vec::new();

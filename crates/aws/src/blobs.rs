@@ -52,7 +52,7 @@ const UPLOAD_SECS: u64 = 15 * 60;
 const LINK_SECS_MAX: u32 = 604_800;
 /// An upload without an end for so long has lost its sender, in seconds: the longest request takes a minute.
 pub const UPLOAD_STALE_SECS: u64 = 15 * 60;
-/// Most multipart uploads aborted in one sweep.
+/// Most multipart uploads aborted in one sweep, where nothing else is said.
 const STALE_MAX: usize = 1_000;
 
 /// What can be set about the blobs in a bucket.
@@ -62,13 +62,15 @@ pub struct BlobOptions {
     pub bucket: String,
     /// Most uploads at once in this process; each may hold 7.5 MiB of memory.
     pub uploads_max: usize,
+    /// Most stale uploads of any process that are aborted in one go, each with a request of its own.
+    pub stale_max: usize,
 }
 
 impl BlobOptions {
-    /// Blobs in `bucket`, and 64 uploads at once: together they stay below the 512 MiB that submissions may take of
-    /// a process.
+    /// Blobs in `bucket`, 1,000 stale uploads in one go, and 64 uploads at once: together they stay below the 512 MiB
+    /// that submissions may take of a process.
     pub fn new(bucket: impl Into<String>) -> Self {
-        Self { bucket: bucket.into(), uploads_max: 64 }
+        Self { bucket: bucket.into(), uploads_max: 64, stale_max: STALE_MAX }
     }
 }
 
@@ -76,6 +78,7 @@ impl BlobOptions {
 pub struct S3Blobs {
     objects: Objects,
     uploads_max: usize,
+    stale_max: usize,
     host: Host,
     uploads: Mutex<HashMap<String, Slot>>,
     orphans: Arc<Orphans>,
@@ -101,6 +104,7 @@ impl S3Blobs {
         Self {
             objects: Objects { client, bucket: options.bucket },
             uploads_max: options.uploads_max,
+            stale_max: options.stale_max,
             host,
             uploads: Mutex::default(),
             orphans: Arc::default(),
@@ -108,14 +112,14 @@ impl S3Blobs {
     }
 
     /// Aborts the bucket's multipart uploads that were begun more than `older_than_secs` ago, by whichever process,
-    /// at most 1,000 of them; answers how many there were. Uploads that end meanwhile are no error.
+    /// at most [`BlobOptions::stale_max`] of them; answers how many there were. Uploads that end meanwhile are no error.
     ///
     /// # Errors
     /// Those of S3; what has been aborted by then stays so.
     pub async fn abort_stale(&self, older_than_secs: u64) -> PortResult<usize> {
         let before = UnixMs((self.host.now)().0.saturating_sub(older_than_secs.saturating_mul(1000)));
         let mut orphans = self.objects.multipart_uploads(before).await?;
-        orphans.truncate(STALE_MAX);
+        orphans.truncate(self.stale_max);
         for orphan in &orphans {
             self.objects.abort(orphan).await?;
         }

@@ -29,6 +29,12 @@ use crate::settings::{Access, Role, Settings, SettingsError};
 /// Uploads at once in one process: 60 MiB at most, of the 128 MB that an isolate of Cloudflare's has.
 const UPLOADS_MAX: usize = 8;
 
+/// Overdue items in one sweep and stale uploads aborted by it. Each item takes two calls, each upload one, and finding them
+/// one for each shard and up to ten: some 650 for the most shards. Cloudflare lets an invocation on its paid plan make
+/// 1,000 ("subrequests" in the limits of Workers; 10,000 since 2026), beyond which every call fails.
+const SWEEP_ITEMS_MAX: usize = 200;
+const SWEEP_UPLOADS_MAX: usize = 100;
+
 /// What an edge's platform gives in place of sockets, a clock and threads.
 #[derive(Clone, Debug)]
 pub struct Platform {
@@ -62,7 +68,11 @@ impl Edge {
         let host = platform.host.clone();
         let clients = clients(access, platform);
         let ledger = LedgerOptions { shards: network.shards, ..LedgerOptions::new(&settings.table) };
-        let blobs = BlobOptions { uploads_max: UPLOADS_MAX, ..BlobOptions::new(&network.bucket) };
+        let blobs = BlobOptions {
+            uploads_max: UPLOADS_MAX,
+            stale_max: SWEEP_UPLOADS_MAX,
+            ..BlobOptions::new(&network.bucket)
+        };
         let blobs = Arc::new(S3Blobs::new(clients.s3(), blobs, host.clone()));
         let dynamodb = clients.dynamodb();
         let ports = Ports {
@@ -91,13 +101,14 @@ impl Edge {
         &self.settings
     }
 
-    /// Ends what is overdue and aborts stale uploads: the sweeper's duties as far as they need no queue. Both are done,
-    /// even if one of them fails.
+    /// Ends what is overdue and aborts stale uploads: the sweeper's duties as far as they need no queue, 200 items and
+    /// 100 uploads at most. Both are done, even if one of them fails.
     ///
     /// # Errors
     /// Those of DynamoDB and S3; the next sweep does the rest.
     pub async fn sweep(&self) -> PortResult<Upkeep> {
-        let (overdue, uploads) = join(self.app.sweep(), self.blobs.abort_stale(UPLOAD_STALE_SECS)).await;
+        let overdue = self.app.sweep_at_most(SWEEP_ITEMS_MAX);
+        let (overdue, uploads) = join(overdue, self.blobs.abort_stale(UPLOAD_STALE_SECS)).await;
         if let (Err(error), Err(_)) = (&uploads, &overdue) {
             tracing::error!(%error, "stale uploads could not be aborted either");
         }

@@ -7,7 +7,7 @@
 //! | `SN17_SCORING_QUEUE_URL` | all but edge | the queue of submissions to score |
 //! | `SN17_SCORING_DEAD_LETTERS_URL` | gateway, sweeper | its dead letters |
 //! | `SN17_TIMERS_QUEUE_URL` | dispatch, sweeper | the queue of tasks to look at later |
-//! | `SN17_SHARDS` | all but dispatch | shards of the indexes, 1 to 1024, 4 unless set |
+//! | `SN17_SHARDS` | all but dispatch | shards of the indexes, 1 to 1024, for an edge to 128, 4 unless set |
 //! | `SN17_POLICY` | all but dispatch | the policy as JSON, `{}` unless set |
 //! | `SN17_VALIDATOR_HOTKEY` | all but dispatch | ss58 address that miners address and sign for |
 //! | `SN17_API_KEY_SECRET_ID`, `SN17_ADMIN_KEY_SECRET_ID` | gateway | where Secrets Manager keeps the two secrets |
@@ -31,7 +31,9 @@ use sn17_core::Hotkey;
 use sn17_core::policy::Policy;
 
 use crate::queue::QueueUrls;
-use parse::{bucket_name, policy, queue_url, secret_id, shards, stage, table_name, url, validator};
+use parse::{
+    bucket_name, edge_shards, policy, queue_url, secret_id, shards, stage, table_name, url, validator,
+};
 
 pub use access::{Access, Secret};
 
@@ -262,6 +264,7 @@ impl Settings {
             timers: reader.if_read(Variable::TimersQueueUrl, queue_url),
             timers_dead_letters: None,
         };
+        let shards = if role == Role::Edge { edge_shards } else { shards };
         let network = role.variables().contains(&Variable::Bucket).then(|| Network {
             bucket: reader.required(Variable::Bucket, bucket_name),
             shards: reader.optional(Variable::Shards, shards).unwrap_or(SHARDS_DEFAULT),

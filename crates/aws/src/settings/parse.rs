@@ -6,6 +6,10 @@ use sn17_wire::ss58;
 
 /// Most shards.
 const SHARDS_MAX: u16 = 1024;
+/// Most shards of a network that has an edge. A refresh of the hints makes four calls for each (look at the head and count,
+/// in both queues), and one request may make 1,000 on Cloudflare's paid plan ("subrequests" in the limits of Workers;
+/// 10,000 since 2026).
+const EDGE_SHARDS_MAX: u16 = 128;
 /// Longest URL that is taken, in bytes.
 const URL_BYTES_MAX: usize = 2048;
 
@@ -65,6 +69,16 @@ pub(super) fn stage(text: &str) -> Result<String, String> {
 pub(super) fn shards(text: &str) -> Result<u16, String> {
     let shards = text.parse().ok().filter(|shards| (1..=SHARDS_MAX).contains(shards));
     shards.ok_or_else(|| format!("is no number from 1 to {SHARDS_MAX}"))
+}
+
+pub(super) fn edge_shards(text: &str) -> Result<u16, String> {
+    let shards = shards(text)?;
+    if shards <= EDGE_SHARDS_MAX {
+        return Ok(shards);
+    }
+    Err(format!(
+        "is more than {EDGE_SHARDS_MAX}: one request at an edge may not make the calls that more shards take"
+    ))
 }
 
 pub(super) fn policy(text: &str) -> Result<Policy, String> {

@@ -25,7 +25,7 @@ fn good(name: &str) -> Option<String> {
         "SN17_ADMIN_KEY_SECRET_ID" => "sn17/admin",
         "SN17_EDGE_URL" => "https://edge.example.org:4443",
         "SN17_POLICY" => r#"{"tasks":{"copies":2}}"#,
-        "SN17_SHARDS" => "1024",
+        "SN17_SHARDS" => "128",
         "SN17_API_KEY_SECRET" => API_KEY_SECRET,
         "SN17_ADMIN_KEY" => ADMIN_KEY,
         "AWS_REGION" => "eu-central-1",
@@ -83,7 +83,9 @@ fn each_role_asks_for_its_variables_and_no_other() {
 fn what_is_set_is_read_and_what_is_not_has_its_default() {
     let settings = Settings::from_lookup(Role::Gateway, good).unwrap();
     let network = settings.network().unwrap();
-    assert_eq!((network.shards, network.policy.tasks.copies), (1024, 2));
+    assert_eq!((network.shards, network.policy.tasks.copies), (128, 2));
+    let most = |name: &str| if name == "SN17_SHARDS" { Some("1024".to_owned()) } else { good(name) };
+    assert_eq!(Settings::from_lookup(Role::Miner, most).unwrap().network().unwrap().shards, 1024);
     assert_eq!(ss58::encode(&network.validator), ALICE);
     assert_eq!(settings.secrets().unwrap().admin_key, "sn17/admin");
     assert_eq!(settings.edge_url.as_deref(), Some("https://edge.example.org:4443"));
@@ -172,6 +174,8 @@ fn an_edge_has_its_secrets_and_shows_them_to_nobody() {
 fn faulty_values_of_an_edge_are_refused() {
     check_edge("SN17_API_KEY_SECRET", &API_KEY_SECRET[..31], "at least 32 characters");
     check_edge("SN17_ADMIN_KEY", &ADMIN_KEY[..31], "at least 32 characters");
+    check_edge("SN17_SHARDS", "129", "is more than 128");
+    check_edge("SN17_SHARDS", "1025", "1 to 1024");
     check_edge("AWS_REGION", "eu central", "name of a region");
     check_edge("AWS_REGION", &"a".repeat(33), "name of a region");
     check_edge("AWS_ACCESS_KEY_ID", "AKID\n", "AWS credentials");

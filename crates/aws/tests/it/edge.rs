@@ -263,6 +263,13 @@ async fn an_edge_sweeps_what_needs_no_queue() {
     assert_eq!(edge.sweep().await.unwrap().tasks_ended, 1);
     let status = edge.app().status(&caller, id).await.unwrap();
     assert!(matches!(status, TaskStatus::Failure { .. }), "{status:?}");
+    for _ in 0..3 {
+        add_task(&edge, &caller).await;
+    }
+    world.clock.advance(edge.app().policy().tasks.deadline_secs);
+    for ended in [2, 1, 0] {
+        assert_eq!(edge.app().sweep_at_most(2).await.unwrap().tasks_ended, ended);
+    }
     let lists = world.take("");
     assert_eq!(lists.len(), 2, "the bucket was asked for unfinished uploads each time");
 }
