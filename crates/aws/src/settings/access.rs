@@ -67,6 +67,10 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
 }
 
 fn secret(text: &str) -> Result<Secret, String> {
+    // Whoever pipes a secret to a platform easily adds a line break, and with it no key made elsewhere is good here.
+    if text.trim() != text {
+        return Err("begins or ends with white space, as a line break at its end".to_owned());
+    }
     if text.chars().count() >= SECRET_CHARS_MIN {
         return Ok(Secret(text.to_owned()));
     }

@@ -172,7 +172,13 @@ fn an_edge_has_its_secrets_and_shows_them_to_nobody() {
 
 #[test]
 fn faulty_values_of_an_edge_are_refused() {
-    check_edge("SN17_API_KEY_SECRET", &API_KEY_SECRET[..31], "at least 32 characters");
+    check_edge("SN17_API_KEY_SECRET", &"k".repeat(31), "at least 32 characters");
+    for (name, secret) in [("SN17_API_KEY_SECRET", API_KEY_SECRET), ("SN17_ADMIN_KEY", ADMIN_KEY)] {
+        for spaced in [format!("{secret}\n"), format!(" {secret}"), format!("{secret}\r\n")] {
+            let message = check_of(Role::Edge, name, &spaced, "white space");
+            assert!(!message.contains(secret), "{message}");
+        }
+    }
     check_edge("SN17_ADMIN_KEY", &ADMIN_KEY[..31], "at least 32 characters");
     check_edge("SN17_SHARDS", "129", "is more than 128");
     check_edge("SN17_SHARDS", "1025", "1 to 1024");
