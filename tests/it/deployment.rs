@@ -51,7 +51,7 @@ pub(crate) enum DeployedHost {
 #[derive(Debug, Deserialize)]
 pub(crate) struct DeployedOutputs {
     /// What serves at `url`.
-    host: DeployedHost,
+    pub(crate) host: DeployedHost,
     pub(crate) url: String,
     pub(crate) admin_key: String,
     /// Named by the refusal of large bodies.

@@ -1,6 +1,7 @@
 //! What edges are for: results that Lambda refuses, streamed to the bucket in bounded memory.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -9,15 +10,21 @@ use sn17_aws::clients::Clients;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
+use crate::deployment::DeployedHost;
 use crate::host::{Host, on_edges};
 use crate::miner::{Miner, Task};
 use crate::payload::Random;
 use crate::server::Server;
+use crate::worker::OUTPUTS;
 
 /// Bytes of a large result, 27 MB of its request. No other test hands in so many.
 const LARGE_BYTES: usize = 20_000_003;
 /// An upload has begun, or is gone, within this.
 const HAPPENS_WITHIN: Duration = Duration::from_secs(120);
+/// WASM's memory in a Worker at its most: it counts towards the 128 MB that an isolate may have (Cloudflare's limits).
+const WORKER_BYTES_MAX: u64 = 96 << 20;
+/// Uploads that are lost, more than there are places for.
+const LOST: u64 = 7;
 /// How often the bucket is looked at.
 const POLL_EVERY: Duration = Duration::from_millis(100);
 
@@ -25,6 +32,7 @@ on_edges!(
     a_result_of_twenty_megabytes_is_kept_to_the_byte,
     six_results_of_twenty_megabytes_arrive_at_once,
     an_upload_whose_sender_vanishes_leaves_nothing,
+    au_2_a_nonce_is_used_up_on_every_host_at_once,
 );
 
 /// The bucket of a network that is deployed.
@@ -95,6 +103,20 @@ async fn six_results_of_twenty_megabytes_arrive_at_once(host: Host) {
         assert_eq!(answer.status, 200, "{}", answer.text());
         assert!(answer.message().starts_with("Success"), "{}", answer.message());
     }
+    if server.deployment().outputs.host == DeployedHost::Worker {
+        let memory = worker_bytes();
+        println!("WASM's memory: {} MiB at its most", memory >> 20);
+        assert!((1..=WORKER_BYTES_MAX).contains(&memory), "{memory}");
+    }
+}
+
+/// WASM's memory at its most, of which the Worker tells with every request.
+fn worker_bytes() -> u64 {
+    let outputs = PathBuf::from(std::env::var_os(OUTPUTS).unwrap());
+    let log = std::fs::read_to_string(outputs.with_extension("log")).unwrap();
+    let told = log.split("\"memory\":").skip(1);
+    let bytes = told.filter_map(|rest| rest.split(|byte: char| !byte.is_ascii_digit()).next()?.parse().ok());
+    bytes.max().unwrap_or_default()
 }
 
 /// Whatever else is uploaded belongs to no test of this turn, since clients' tasks are for one test alone.
@@ -104,8 +126,24 @@ async fn an_upload_whose_sender_vanishes_leaves_nothing(host: Host) {
     let miner = server.miner(1);
     let task = miner.task(&server).await;
     let before = bucket.uploads().await;
-    let connection = send_half(&server, &miner, &task).await;
-    let is_new = |uploads: BTreeSet<String>| uploads.difference(&before).next().is_some();
+    for _ in 0..LOST {
+        lose_an_upload(&server, &bucket, &before, &miner, &task).await;
+    }
+    // The miner still has its task, and a place to hand it in.
+    let answer = miner.submit(&server, &task, &Random(1).bytes(1000)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(answer.message().starts_with("Success"), "{}", answer.message());
+}
+
+async fn lose_an_upload(
+    server: &Server,
+    bucket: &Bucket,
+    before: &BTreeSet<String>,
+    miner: &Miner,
+    task: &Task,
+) {
+    let connection = send_half(server, miner, task).await;
+    let is_new = |uploads: BTreeSet<String>| uploads.difference(before).next().is_some();
     let begun = async {
         while !is_new(bucket.uploads().await) {
             tokio::time::sleep(POLL_EVERY).await;
@@ -119,10 +157,24 @@ async fn an_upload_whose_sender_vanishes_leaves_nothing(host: Host) {
         }
     };
     tokio::time::timeout(HAPPENS_WITHIN, ended).await.expect("the upload is aborted");
-    // The miner still has its task, and a place to hand it in.
-    let answer = miner.submit(&server, &task, &Random(1).bytes(1000)).await;
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    assert!(answer.message().starts_with("Success"), "{}", answer.message());
+}
+
+async fn au_2_a_nonce_is_used_up_on_every_host_at_once(host: Host) {
+    let server = host.mining(2).await;
+    let function = server.deployment().outputs.miner_url.clone();
+    let edge = server.url.clone();
+    for (number, hosts) in [(1, [&edge, &function]), (2, [&function, &edge])] {
+        let request = server.miner(number).pull_request(&server);
+        let mut statuses = Vec::new();
+        for host in hosts {
+            let mut sent = server.http.post(format!("{host}{}", request.path));
+            for (name, value) in &request.headers {
+                sent = sent.header(*name, value);
+            }
+            statuses.push(sent.body(request.body.clone()).send().await.unwrap().status().as_u16());
+        }
+        assert_eq!(statuses, [200, 401]);
+    }
 }
 
 /// Sends the head and half the body of a large submission.

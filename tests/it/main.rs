@@ -36,3 +36,4 @@ mod smoke;
 mod spin_manifest;
 mod template;
 mod worker;
+mod wrangler_manifest;
