@@ -26,8 +26,9 @@ const GZIPPED_BYTES_MAX: u64 = 2_000_000;
 /// that the Worker is compiled with.
 const CARGO_TOOLS: [(&str, &str, &str); 2] =
     [("worker-build", "0.8.7", "worker-build"), ("wasm-bindgen-cli", "0.2.130", "wasm-bindgen")];
-/// Files that say which tools come from npm.
-const NPM_FILES: [&str; 2] = ["package.json", "package-lock.json"];
+/// Says which tools come from npm, each with its exact version; wrangler does so in turn for the runtime and esbuild. There
+/// is no lock file: one that is made where a registry lacks other systems' packages is refused everywhere.
+const NPM_FILE: &str = "package.json";
 /// The file that tells complete tools from those whose making was cut off; it holds what they were made from.
 const MARKER: &str = ".ready";
 /// Bound on installing one tool.
@@ -159,10 +160,8 @@ impl Tools {
     /// Installs them if need be; the inner error says why they cannot be had.
     fn prepare(workspace: &Workspace) -> anyhow::Result<Result<Self, String>> {
         let tools = Self { folder: workspace.keep().join("edge-worker") };
-        let mut recipe = format!("{CARGO_TOOLS:?}\n");
-        for name in NPM_FILES {
-            recipe += &fs::read_to_string(folder(workspace).join(name)).context("cannot read npm's files")?;
-        }
+        let npm = fs::read_to_string(folder(workspace).join(NPM_FILE)).context("cannot read package.json")?;
+        let recipe = format!("{CARGO_TOOLS:?}\n{npm}");
         let marker = tools.folder.join(MARKER);
         if fs::read_to_string(&marker).is_ok_and(|made_from| made_from == recipe) {
             return Ok(Ok(tools));
@@ -181,18 +180,16 @@ impl Tools {
     }
 
     fn install_from_npm(&self, workspace: &Workspace) -> anyhow::Result<Result<(), String>> {
-        for name in NPM_FILES {
-            fs::copy(folder(workspace).join(name), self.folder.join(name))
-                .context("cannot copy npm's files")?;
-        }
+        fs::copy(folder(workspace).join(NPM_FILE), self.folder.join(NPM_FILE))
+            .context("cannot copy package.json")?;
         let mut npm = Command::new("npm");
-        npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(&self.folder);
+        npm.args(["install", "--no-package-lock", "--no-audit", "--no-fund"]).current_dir(&self.folder);
         let installed = match process::run(&mut npm, INSTALL_LIMIT) {
             Ok(installed) => installed,
             Err(error) => return Ok(Err(format!("npm is needed: {error:#}"))),
         };
         if !installed.is_success {
-            return Ok(Err(format!("npm ci: {}", installed.last_words())));
+            return Ok(Err(format!("npm install: {}", installed.last_words())));
         }
         let version =
             process::run(Command::new(self.programs().join("node")).arg("--version"), INSTALL_LIMIT);
