@@ -6,6 +6,10 @@
 //! 3.14) and takes half of a slow miner's line from the request that counts. So our half is closed and the rest left where
 //! it is for a while, in which the sender's window is shut. Then it is thrown away, within bounds, for clients that read
 //! nothing before they have sent everything.
+//!
+//! A client that hangs up meanwhile gives its place back: Linux tells of its end (FIN) or its reset by `EPOLLRDHUP` even
+//! with bytes before it that nobody has read. Only an end that waits at the client, behind bytes for which the window is
+//! shut, cannot be seen, and that place is held to the end.
 
 use std::convert::Infallible;
 use std::future::{poll_fn, ready};
@@ -20,7 +24,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, sink};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest, sink};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
@@ -44,6 +48,8 @@ const BACKLOG: u32 = 1_024;
 const SMALL_BYTES: u64 = 64 << 10;
 /// How long the rest of a larger one waits: half of the 30 s that the SDK's own loop gives a submission.
 const HELD_FOR: Duration = Duration::from_secs(15);
+/// How often a client is looked after that has sent something and could have hung up since.
+const LOOKED_AFTER_EVERY: Duration = Duration::from_millis(250);
 /// Most of a body that is thrown away then: the largest of any route, 48 MiB by the default policy, and some more.
 const DISCARDED_BYTES_MAX: u64 = 64 << 20;
 /// Longest time that it is thrown away for.
@@ -167,14 +173,66 @@ async fn linger(
     }
     tokio::select! {
         () = tokio::time::sleep(HELD_FOR) => (),
+        hung_up = hung_up(stream.get_ref()) => hung_up?,
         _ = stop.wait_for(|stop| *stop) => (),
     }
+    // Also for who has hung up: what it has sent is here, and bytes left unread would make a reset of our close.
     // Running out of time ends it as well as the client does.
     let discarded = tokio::time::timeout(DISCARD_WITHIN, discard(&mut stream, DISCARDED_BYTES_MAX));
     discarded.await.unwrap_or(Ok(0)).map(|_| ())
 }
 
+/// Waits for the client's end or reset, and reads nothing: what is there stays, and would be reported over and over.
+async fn hung_up(stream: &TcpStream) -> std::io::Result<()> {
+    while !stream.ready(Interest::READABLE).await?.is_read_closed() {
+        tokio::time::sleep(LOOKED_AFTER_EVERY).await;
+    }
+    Ok(())
+}
+
 /// Throws away what arrives, so many bytes at most: how many did.
 async fn discard(stream: &mut Pin<Box<TimeoutStream<TcpStream>>>, bytes_max: u64) -> std::io::Result<u64> {
     tokio::io::copy(&mut stream.take(bytes_max), &mut sink()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    /// Whatever is to happen has happened within this.
+    const HAPPENS_WITHIN: Duration = Duration::from_secs(30);
+
+    /// A client that has sent something, and its connection here.
+    async fn pair() -> (TcpStream, TcpStream) {
+        let listener = listen(([127, 0, 0, 1], 0).into()).unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        client.write_all(b"a part of a body").await.unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        server.readable().await.unwrap();
+        (client, server)
+    }
+
+    #[tokio::test]
+    async fn who_hangs_up_is_seen_behind_what_nobody_reads() {
+        let (client, mut server) = pair().await;
+        let mut watch = Box::pin(hung_up(&server));
+        assert!((&mut watch).now_or_never().is_none(), "it is there");
+        drop(client);
+        tokio::time::timeout(HAPPENS_WITHIN, watch).await.expect("its end is seen").unwrap();
+        let mut left = Vec::new();
+        server.read_to_end(&mut left).await.unwrap();
+        assert_eq!(left, b"a part of a body", "and nothing was taken");
+    }
+
+    #[tokio::test]
+    async fn who_resets_is_seen_too() {
+        let (client, mut server) = pair().await;
+        server.write_all(b"an answer").await.unwrap();
+        client.readable().await.unwrap();
+        // With bytes unread a close is a reset.
+        drop(client);
+        tokio::time::timeout(HAPPENS_WITHIN, hung_up(&server)).await.expect("its reset is seen").unwrap();
+    }
 }
