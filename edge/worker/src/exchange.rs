@@ -19,6 +19,8 @@ use crate::streams::{Reading, sending};
 
 /// Between two pieces of a request's body at least this may pass, and twice this at most.
 const BODY_PIECE_WITHIN: Duration = Duration::from_secs(30);
+/// The whole of it may take so many times as long: 300 s, the longest time-out that a miner's signature may name.
+const BODY_PIECES_MAX: u32 = 10;
 /// Where Cloudflare says who sent a request, whatever the sender says.
 const SENDER: &str = "cf-connecting-ip";
 
@@ -41,20 +43,23 @@ pub(crate) fn request(incoming: &web_sys::Request) -> Option<Request> {
 
 fn body(stream: web_sys::ReadableStream) -> Option<Body> {
     let body = Reading::new(stream).ok()?;
-    Some(Body::new(Arriving { body, has_moved: false, silence: silence() }))
+    Some(Body::new(Arriving { body, has_moved: false, silence: silence(), silences: 0 }))
 }
 
 fn silence() -> SendFuture<Delay> {
     SendFuture::new(Delay::from(BODY_PIECE_WITHIN))
 }
 
-/// The body of a request, which ends with an error when nothing has come of it for too long.
+/// The body of a request, which ends with an error when nothing has come of it for too long, or it
+/// takes too long in all.
 struct Arriving {
     body: Reading,
     /// Whether anything has come since `silence` began.
     has_moved: bool,
     /// One timer for many pieces: a body of 20 MB has hundreds.
     silence: SendFuture<Delay>,
+    /// How many times it has run out.
+    silences: u32,
 }
 
 impl HttpBody for Arriving {
@@ -70,7 +75,8 @@ impl HttpBody for Arriving {
             return Poll::Ready(frame);
         }
         while Pin::new(&mut self.silence).poll(context).is_ready() {
-            if !std::mem::take(&mut self.has_moved) {
+            self.silences += 1;
+            if !std::mem::take(&mut self.has_moved) || self.silences >= BODY_PIECES_MAX {
                 return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
             }
             self.silence = silence();
@@ -80,7 +86,10 @@ impl HttpBody for Arriving {
 }
 
 /// The router's answer for workerd: in one piece if it is one, else streamed.
-pub(crate) async fn answer(response: Response) -> worker::Result<web_sys::Response> {
+pub(crate) async fn answer(
+    response: Response,
+    context: &worker::Context,
+) -> worker::Result<web_sys::Response> {
     let (parts, body) = response.into_parts();
     let headers = Headers::new();
     for (name, value) in &parts.headers {
@@ -93,7 +102,12 @@ pub(crate) async fn answer(response: Response) -> worker::Result<web_sys::Respon
     let body = match body.size_hint().exact() {
         Some(0) => ResponseBody::Empty,
         Some(_) => ResponseBody::Body(to_bytes(body, usize::MAX).await.map_err(text)?.to_vec()),
-        None => ResponseBody::Stream(sending(body.into_data_stream(), announced(&parts.headers))?),
+        None => {
+            let sending = sending(body.into_data_stream(), announced(&parts.headers))?;
+            // Of a client that has gone workerd forgets what fills its answer, with the memory that it holds.
+            context.wait_until(sending.piping);
+            ResponseBody::Stream(sending.stream)
+        }
     };
     let builder = ResponseBuilder::new().with_status(parts.status.as_u16()).with_headers(headers);
     Ok(builder.body(body).into())

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use worker::js_sys::Uint8Array;
 use worker::send::SendFuture;
+use worker::wasm_bindgen_futures::spawn_local;
 use worker::{
     AbortController, AbortSignal, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Response,
     ResponseBody,
@@ -94,8 +95,9 @@ fn outgoing(request: &HttpRequest) -> worker::Result<Request> {
         1..=PIECE_BYTES => drop(init.with_body(Some(Uint8Array::from(bytes).into()))),
         length => {
             let pieces = Pieces { body: request.body().try_clone(), sent: 0 };
-            let stream = sending(stream::iter(pieces), Some(length as u64))?;
-            init.with_body(Some(stream.into()));
+            let sending = sending(stream::iter(pieces), Some(length as u64))?;
+            spawn_local(sending.piping);
+            init.with_body(Some(sending.stream.into()));
         }
     }
     Request::new_with_init(request.uri(), &init)

@@ -24,7 +24,7 @@ fn start() {
 
 #[event(fetch)]
 async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker::Result<web_sys::Response> {
-    exchange::answer(respond(&request, &env, &context).await).await
+    exchange::answer(respond(&request, &env, &context).await, &context).await
 }
 
 async fn respond(request: &web_sys::Request, env: &Env, context: &Context) -> Response {

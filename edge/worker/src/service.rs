@@ -1,33 +1,26 @@
 //! The network's service in this isolate: made with the first request, kept for all others.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use futures_channel::oneshot;
+use futures_util::future::select;
 use sn17_aws::edge::Edge;
 use sn17_aws::settings::SettingsError;
-use sn17_http::{AdminKey, HttpOptions, RateLimits, RosterSource, Routes};
+use sn17_http::{AdminKey, HttpOptions};
 use tower::ServiceExt as _;
-use worker::{Context, Env};
+use worker::{Context, Delay, Env};
 
 use crate::console;
 use crate::platform::platform;
 
-/// Working memory of all submissions being received, as the router counts it: six at once.
-///
-/// An isolate may have 128 MB in all (Cloudflare's limits of Workers). A submission holds up to 12 MB of it: a part of
-/// 5 MiB that fills, the same part on its way to S3 in WASM's memory and its copy in JavaScript's.
-const SUBMISSIONS_BYTES: usize = 24 << 20;
-/// Memory of small bodies: 64 KiB each at most.
-const BODIES_BYTES: usize = 2 << 20;
-/// Memory of the bodies of `add_task`.
-const PROMPTS_BYTES: usize = 12 << 20;
-/// Memory of results being turned into PLY and of pictures being read, all together and each.
-const CONVERSIONS_BYTES: usize = 40 << 20;
+/// Whoever is still there takes an answer at once; after this nobody is.
+const TAKEN_WITHIN: Duration = Duration::from_secs(10);
 
 /// The use cases behind their routes.
 pub(crate) struct Service {
@@ -57,35 +50,33 @@ impl Service {
     /// The router's answer.
     ///
     /// workerd forgets, and does not drop, what it runs for a client that has gone: memory and a miner's upload would be
-    /// lost to this isolate. So it goes on, finds the body broken, and cleans up.
+    /// lost to this isolate. So it goes on, finds the body broken, and cleans up; and an answer that nobody takes, with
+    /// the memory that it holds, is dropped here.
     pub(crate) async fn respond(&self, request: Request, context: &Context) -> Response {
         let router = self.router.clone();
-        let (sender, receiver) = oneshot::channel();
+        let place: Rc<Cell<Option<Response>>> = Rc::default();
+        let (made, is_made) = oneshot::channel::<()>();
+        let (taken, is_taken) = oneshot::channel::<()>();
+        let for_client = Rc::clone(&place);
         context.wait_until(async move {
             let Ok(response) = router.oneshot(request).await;
+            for_client.set(Some(response));
             // Nobody is left to be told when the receiver is gone.
-            drop(sender.send(response));
+            let _ = made.send(());
+            select(is_taken, Delay::from(TAKEN_WITHIN)).await;
+            drop(for_client.take());
         });
-        receiver.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+        // An error means that there is no answer, which is what is found.
+        let _ = is_made.await;
+        let response = place.take();
+        drop(taken);
+        response.unwrap_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())
     }
 
     fn new(env: &Env) -> Result<Self, SettingsError> {
         // A secret is read as a variable is.
         let edge = Edge::new(platform(), |name| Some(env.var(name).ok()?.to_string()))?;
-        let options = HttpOptions {
-            routes: Routes::Edge,
-            admin_key: AdminKey::new(edge.admin_key()),
-            body_memory_bytes: BODIES_BYTES,
-            prompt_memory_bytes: PROMPTS_BYTES,
-            submission_memory_bytes: SUBMISSIONS_BYTES,
-            conversion_memory_bytes: CONVERSIONS_BYTES,
-            conversion_bytes_max: Some(CONVERSIONS_BYTES),
-            // An isolate sees a few of the requests, and forgets them: rate limiting rules of the zone are the place.
-            limits: RateLimits::NONE,
-            observer: Some(console::observer()),
-            roster_from: RosterSource::Operator,
-            ..HttpOptions::default()
-        };
+        let options = HttpOptions::edge(AdminKey::new(edge.admin_key()), console::observer());
         let router = sn17_http::router(edge.app(), options);
         Ok(Self { edge, router })
     }

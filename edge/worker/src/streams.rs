@@ -1,8 +1,9 @@
 //! Bodies as they come from workerd and go back to it.
 
+use std::future::ready;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, ready as come};
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -14,7 +15,7 @@ use wasm_streams::ReadableStream;
 use wasm_streams::readable::IntoAsyncRead;
 use worker::js_sys::Uint8Array;
 use worker::send::SendWrapper;
-use worker::wasm_bindgen_futures::{JsFuture, spawn_local};
+use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys;
 use worker::worker_sys::FixedLengthStream;
 
@@ -51,7 +52,7 @@ impl Body for Reading {
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let Self { source, piece } = &mut *self;
         let Some(reader) = source else { return Poll::Ready(None) };
-        let read = ready!(Pin::new(&mut reader.0).poll_read(context, piece));
+        let read = come!(Pin::new(&mut reader.0).poll_read(context, piece));
         let frame = match read {
             Ok(0) => None,
             Ok(bytes) => return Poll::Ready(Some(Ok(Frame::data(Bytes::copy_from_slice(&piece[..bytes]))))),
@@ -62,6 +63,14 @@ impl Body for Reading {
     }
 }
 
+/// A body on its way to workerd.
+pub(crate) struct Sending {
+    /// What workerd reads.
+    pub(crate) stream: web_sys::ReadableStream,
+    /// What fills it, and ends with it. Somebody MUST keep it going.
+    pub(crate) piping: Pin<Box<dyn Future<Output = ()>>>,
+}
+
 /// A stream for workerd of these pieces, whose length it knows if it is told one: else it would send none.
 ///
 /// # Errors
@@ -69,16 +78,16 @@ impl Body for Reading {
 pub(crate) fn sending<E: std::fmt::Display>(
     pieces: impl Stream<Item = Result<Bytes, E>> + 'static,
     bytes: Option<u64>,
-) -> worker::Result<web_sys::ReadableStream> {
+) -> worker::Result<Sending> {
     let pieces = pieces.map(|piece| match piece {
         Ok(piece) => Ok(Uint8Array::from(&piece[..]).into()),
         Err(error) => Err(JsValue::from(error.to_string())),
     });
     let stream: web_sys::ReadableStream = ReadableStream::from_stream(pieces).into_raw().unchecked_into();
-    let Some(bytes) = bytes else { return Ok(stream) };
+    let Some(bytes) = bytes else { return Ok(Sending { stream, piping: Box::pin(ready(())) }) };
     let fixed = FixedLengthStream::new_big_int(bytes.into())?;
     let piped = JsFuture::from(stream.pipe_to(&fixed.writable()));
     // Whoever reads the other end learns of a failure there.
-    spawn_local(async { drop(piped.await) });
-    Ok(fixed.readable())
+    let piping = Box::pin(async { drop(piped.await) });
+    Ok(Sending { stream: fixed.readable(), piping })
 }
