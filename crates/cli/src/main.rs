@@ -8,6 +8,7 @@
 
 mod admin;
 mod demo;
+mod door;
 mod host;
 mod keys;
 mod miner;

@@ -26,8 +26,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest, sink};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio_io_timeout::TimeoutStream;
+
+use crate::door::Door;
 
 /// Connections at once; more wait in the system's backlog. With 128 KiB in the system (Linux doubles the receive buffer) and
 /// 40 KiB here, full ones stay within 350 MiB (IN-1).
@@ -56,8 +58,6 @@ const DISCARDED_BYTES_MAX: u64 = 64 << 20;
 const DISCARD_WITHIN: Duration = Duration::from_secs(30);
 /// Longest wait for the next piece of it.
 const DISCARDED_PIECE_WITHIN: Duration = Duration::from_secs(5);
-/// After a connection that could not be accepted, as for want of open files.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Open connections get so long to finish at a stop.
 const DRAIN_WITHIN: Duration = Duration::from_secs(28);
 
@@ -78,19 +78,11 @@ where
 {
     let answer = Arc::new(answer);
     let connections = connections_max();
-    let places = Arc::new(Semaphore::new(connections as usize));
+    let door = Door::new(listener, connections as usize);
     loop {
-        let accepted = tokio::select! {
-            accepted = accept(&listener, &places) => accepted,
+        let (stream, peer, place) = tokio::select! {
+            connection = door.next() => connection,
             _ = stop.wait_for(|stop| *stop) => break,
-        };
-        let (stream, peer, place) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
         };
         let (answer, stop) = (Arc::clone(&answer), stop.clone());
         tokio::spawn(async move {
@@ -100,20 +92,10 @@ where
             drop(place);
         });
     }
-    drop(listener);
+    let places = door.close();
     if tokio::time::timeout(DRAIN_WITHIN, places.acquire_many(connections)).await.is_err() {
         tracing::warn!("some connections did not finish in time");
     }
-}
-
-/// The next connection, once there is a place for it.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> anyhow::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await?;
-    let (stream, peer) = listener.accept().await?;
-    Ok((stream, peer, place))
 }
 
 /// How many connections fit, after asking the system for as many open files as it gives.

@@ -17,12 +17,14 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sn17_http::RemoteIp;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tower::Layer as _;
 use tower::util::MapRequest;
 use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutBody};
+
+use crate::door::Door;
 
 /// Connections at once, where the system's limit on open files allows them; more wait in the system's backlog.
 const CONNECTIONS_MAX: u64 = 8_192;
@@ -32,8 +34,6 @@ const OTHER_FILES: u64 = 2_048;
 const STREAMS_MAX: u32 = 32;
 /// A client that takes nothing of an answer for so long is dropped.
 const TAKEN_WITHIN: Duration = Duration::from_secs(30);
-/// After a connection that could not be accepted, as for want of open files.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A client must send its request's headers within this.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 /// Between two pieces of a request's body at most this may pass.
@@ -53,7 +53,7 @@ pub(crate) async fn serve(
     mut stop: watch::Receiver<bool>,
 ) {
     let acceptor = TlsAcceptor::from(tls);
-    let places = Arc::new(Semaphore::new(connections_max()));
+    let door = Door::new(listener, connections_max());
     let graceful = GracefulShutdown::new();
     let mut builder = Builder::new(TokioExecutor::new());
     builder
@@ -68,17 +68,9 @@ pub(crate) async fn serve(
         .max_concurrent_streams(STREAMS_MAX);
     let builder = Arc::new(builder);
     loop {
-        let accepted = tokio::select! {
-            accepted = accept(&listener, &places) => accepted,
+        let (stream, peer, place) = tokio::select! {
+            connection = door.next() => connection,
             _ = stop.wait_for(|stop| *stop) => break,
-        };
-        let (stream, peer, place) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
         };
         let (builder, acceptor, router, watcher) =
             (Arc::clone(&builder), acceptor.clone(), router.clone(), graceful.watcher());
@@ -92,16 +84,6 @@ pub(crate) async fn serve(
     if tokio::time::timeout(DRAIN_WITHIN, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests did not finish in time");
     }
-}
-
-/// The next connection, once there is a place for it.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> anyhow::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await?;
-    let (stream, peer) = listener.accept().await?;
-    Ok((stream, peer, place))
 }
 
 /// How many connections fit, after asking the system for as many open files as it gives.
