@@ -1,10 +1,7 @@
 //! The baseline of the HTTP measurements: handlers that do nothing, in a process of their own, on the same transport
 //! as `sn17 serve`.
 
-use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::network::{Scratch, TLS_FOLDER};
+use crate::own_process::OwnProcess;
 
 /// The file that `GET /get_result` answers, in the folder served.
 const RESULT: &str = "bare-result";
@@ -35,42 +33,11 @@ const HEADER_BUFFER_BYTES: usize = 64 << 10;
 /// First byte of every TLS connection: a handshake record (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
 
-/// A running process of the bare handlers.
-#[derive(Debug)]
-pub(crate) struct Bare {
-    pub(crate) address: SocketAddr,
-    child: Child,
-}
-
-impl Bare {
-    /// Starts the handlers with the certificate of the network in `scratch`.
-    pub(crate) fn start(scratch: &Scratch) -> anyhow::Result<Self> {
-        let program = std::env::current_exe().context("cannot find this program")?;
-        let mut child = Command::new(program)
-            .arg("--bare")
-            .arg(scratch.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot start the bare handlers")?;
-        let stdout = child.stdout.take().context("the bare handlers have no output")?;
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
-        let address = line.trim().parse().with_context(|| format!("the bare handlers say `{line}`"))?;
-        Ok(Self { address, child })
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-}
-
-impl Drop for Bare {
-    fn drop(&mut self) {
-        // Errors mean that it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Starts the handlers with the certificate of the network in `scratch`.
+pub(crate) fn start(scratch: &Scratch) -> anyhow::Result<OwnProcess> {
+    OwnProcess::start(|command| {
+        command.arg("--bare").arg(scratch.path());
+    })
 }
 
 /// Makes `bytes` what `GET /get_result` answers.

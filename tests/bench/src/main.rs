@@ -15,6 +15,7 @@ mod machine;
 mod miner;
 mod native_edge;
 mod network;
+mod own_process;
 mod table;
 
 use std::fs;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::bare::Bare;
+use crate::bare;
 use crate::connection::{Transport, request};
 use crate::contest::{Benchmark, Budget, Contest, Figure, Size};
 use crate::load::{self, Target};
@@ -37,7 +37,7 @@ fn prepare(_: Size) -> anyhow::Result<Contest> {
             "tasks": { "assignable_secs": 86_400, "deadline_secs": 86_400, "open_max": 100_000_000 },
         }),
     )?;
-    let bare = Bare::start(&network.scratch)?;
+    let bare = bare::start(&network.scratch)?;
     let runtime = load::runtime()?;
     let headers = [("x-api-key", network.api_key.as_str()), ("content-type", "application/json")];
     let add = request(

@@ -19,7 +19,8 @@ use crate::contest::{Benchmark, Contest, Figure, Missing, Run, Size};
 use crate::load;
 use crate::machine;
 use crate::miner::{axon, bytes, signing};
-use crate::native_edge::NativeEdge;
+use crate::native_edge;
+use crate::own_process::OwnProcess;
 
 /// Names the file that says where the Worker is and what it works on: target/aws/worker.json.
 const OUTPUTS: &str = "SN17_AWS_OUTPUTS";
@@ -48,13 +49,13 @@ fn prepare(_: Size) -> anyhow::Result<Contest> {
     };
     let outputs = Outputs::read(file.as_ref())?;
     let runtime = load::runtime()?;
-    let native = NativeEdge::start(&outputs.variables())?;
+    let native = native_edge::start(&outputs.variables())?;
     let workerd = machine::processes(RUNTIME)?;
     anyhow::ensure!(!workerd.is_empty(), "no process is called {RUNTIME}");
     let baseline = Side::open(&runtime, 0, native.address, vec![native.pid()], &outputs)?;
     let variant = Side::open(&runtime, 1, outputs.address()?, workerd, &outputs)?;
     let same_runtime = Arc::clone(&runtime);
-    let side = |runtime: Arc<Runtime>, side: Side, kept: Option<NativeEdge>| -> Run {
+    let side = |runtime: Arc<Runtime>, side: Side, kept: Option<OwnProcess>| -> Run {
         Box::new(move || {
             let _alive = &kept;
             runtime.block_on(side.run())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use serde_json::json;
 
-use crate::bare::{self, Bare};
+use crate::bare;
 use crate::connection::{Transport, request};
 use crate::contest::{Benchmark, Budget, Contest, Figure, Size};
 use crate::load::{self, Target};
@@ -31,7 +31,7 @@ fn prepare(_: Size) -> anyhow::Result<Contest> {
         Network::start(Verdicts::Scripted, &json!({ "tasks": { "copies": 1, "first_result_secs": 0 } }))?;
     let result = crate::inputs::noise(RESULT_BYTES);
     bare::put_result(&network.scratch, &result)?;
-    let bare = Bare::start(&network.scratch)?;
+    let bare = bare::start(&network.scratch)?;
     let runtime = load::runtime()?;
     let get = Arc::new(runtime.block_on(done(&network, &result))?);
     let requests: Arc<Vec<_>> = Arc::new((0..CONNECTIONS).map(|_| Arc::clone(&get)).collect());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::bare::Bare;
+use crate::bare;
 use crate::connection::{Transport, request};
 use crate::contest::{Benchmark, Budget, Contest, Figure, Size};
 use crate::load::{self, Target};
@@ -24,7 +24,7 @@ pub(crate) const BENCHMARK: Benchmark = Benchmark {
 
 fn prepare(_: Size) -> anyhow::Result<Contest> {
     let network = Network::start(Verdicts::None, &json!({}))?;
-    let bare = Bare::start(&network.scratch)?;
+    let bare = bare::start(&network.scratch)?;
     let runtime = load::runtime()?;
     let transport = Transport::tls(&network.scratch)?;
     let requests = Arc::new(runtime.block_on(requests(&network))?);

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::bare::Bare;
+use crate::bare;
 use crate::connection::Transport;
 use crate::contest::{Benchmark, Budget, Contest, Figure, Size};
 use crate::inputs;
@@ -31,7 +31,7 @@ pub(crate) const BENCHMARK: Benchmark = Benchmark {
 fn prepare(_: Size) -> anyhow::Result<Contest> {
     let network =
         Network::start(Verdicts::Scripted, &json!({ "miners": { "cooldown_secs": 0, "throttle_secs": 0 } }))?;
-    let bare = Bare::start(&network.scratch)?;
+    let bare = bare::start(&network.scratch)?;
     let runtime = load::runtime()?;
     let splat = inputs::noise(RESULT_BYTES);
     let miner = Miner::new(&network);
