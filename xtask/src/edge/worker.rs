@@ -170,11 +170,14 @@ impl Tools {
         if let Err(reason) = tools.install_from_npm(workspace)? {
             return Ok(Err(reason));
         }
+        // The tools share most of what they are made of.
+        let build = tools.folder.join("build");
         for (package, version, program) in CARGO_TOOLS {
-            if let Err(reason) = tools.install_from_cargo(workspace, package, version, program)? {
+            if let Err(reason) = tools.install_from_cargo(workspace, &build, package, version, program)? {
                 return Ok(Err(reason));
             }
         }
+        fs::remove_dir_all(&build).context("cannot remove what cargo has built")?;
         fs::write(&marker, recipe).with_context(|| format!("cannot write {}", marker.display()))?;
         Ok(Ok(tools))
     }
@@ -204,24 +207,23 @@ impl Tools {
     fn install_from_cargo(
         &self,
         workspace: &Workspace,
+        build: &Path,
         package: &str,
         version: &str,
         program: &str,
     ) -> anyhow::Result<Result<(), String>> {
-        let build = self.folder.join("build");
         let mut cargo = workspace.cargo(&["install", "--quiet", "--debug", "--force", "--bin", program]);
         cargo
             .arg(format!("{package}@{version}"))
             .arg("--root")
             .arg(&self.folder)
             .arg("--target-dir")
-            .arg(&build);
+            .arg(build);
         cargo.env("CARGO_PROFILE_DEV_DEBUG", "false").env("CARGO_INCREMENTAL", "0");
         let installed = process::run(&mut cargo, INSTALL_LIMIT)?;
         if !installed.is_success {
             return Ok(Err(format!("cargo install {package}: {}", installed.last_words())));
         }
-        fs::remove_dir_all(&build).context("cannot remove what cargo has built")?;
         Ok(Ok(()))
     }
 
