@@ -37,20 +37,31 @@ pub(crate) fn cpu_secs(pid: u32) -> anyhow::Result<f64> {
     Ok((user + system) * TICK_SECS)
 }
 
-/// Seconds of CPU time that several processes have taken together.
-pub(crate) fn cpu_secs_of(pids: &[u32]) -> anyhow::Result<f64> {
-    pids.iter().map(|pid| cpu_secs(*pid)).sum()
+/// A process as the kernel knows it.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    /// Who started it.
+    pub(crate) parent: u32,
+    /// Its command line, its words one after the other.
+    pub(crate) words: String,
 }
 
 /// The processes of this name (proc(5): `comm`).
-pub(crate) fn processes(name: &str) -> anyhow::Result<Vec<u32>> {
+pub(crate) fn processes(name: &str) -> anyhow::Result<Vec<Process>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").context("cannot read /proc")? {
-        let entry = entry.context("cannot read /proc")?;
-        let Some(pid) = entry.file_name().to_str().and_then(|text| text.parse().ok()) else { continue };
-        // Whatever has ended meanwhile is none of them.
-        if fs::read_to_string(entry.path().join("comm")).is_ok_and(|comm| comm.trim() == name) {
-            found.push(pid);
+        let folder = entry.context("cannot read /proc")?.path();
+        // Whatever is no process, or has ended meanwhile, is none of them.
+        let read = |file: &str| fs::read_to_string(folder.join(file)).unwrap_or_default();
+        let status = read("status");
+        let value = |key: &str| status.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
+        if value("Name:") != Some(name) {
+            continue;
+        }
+        let number = |key| value(key).and_then(|text| text.parse().ok());
+        if let (Some(pid), Some(parent)) = (number("Pid:"), number("PPid:")) {
+            found.push(Process { pid, parent, words: read("cmdline").replace('\0', " ") });
         }
     }
     Ok(found)
