@@ -8,9 +8,9 @@ use sn17_core::Hotkey;
 
 /// So many requests of one miner may stand in line for its single upload, the one being received included.
 const WAITING_MAX: usize = 16;
-/// So many uploads of one miner may be received beside each other: a second for one that is sent again while the first
-/// still hangs. An edge has memory for six in all, which a few misbehaving miners must not be able to take.
-const BESIDE_MAX: usize = 2;
+/// So many uploads of one miner may be received beside each other: as many as an edge has memory for, so that a miner who
+/// sends one result several times at once is answered as on every other host.
+const BESIDE_MAX: usize = 6;
 
 /// Guards that let each miner have one upload at a time in this process, or a few where turns cannot be waited for.
 #[derive(Debug, Default)]
@@ -76,8 +76,8 @@ mod tests {
 
         let guards = UploadGuards::beside();
         let enter = |hotkey| guards.enter(hotkey).now_or_never().expect("nobody waits");
-        let mut held: Vec<Turn> = (0..3).filter_map(|_| enter(MINER)).collect();
-        assert_eq!(held.len(), 2, "at most so many");
+        let mut held: Vec<Turn> = (0..=BESIDE_MAX).filter_map(|_| enter(MINER)).collect();
+        assert_eq!(held.len(), BESIDE_MAX, "at most so many");
         assert!(enter(Hotkey([2; 32])).is_some(), "another miner has its own places");
         held.pop();
         assert!(enter(MINER).is_some(), "who leaves makes room");

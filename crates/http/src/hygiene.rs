@@ -39,7 +39,7 @@ pub(crate) async fn attend(State(server): State<Arc<Server>>, request: Request, 
         http.route = route.label,
         http.method = method,
     );
-    let (request, rest) = if server.options.lingers { linger::watch(request) } else { (request, None) };
+    let (request, rest) = linger::watch(request);
     let mut response = serve(&server, route.surface, request, next).instrument(span.clone()).await;
     let verdict = response.extensions_mut().remove::<VerdictLabel>().map(|VerdictLabel(label)| label);
     if let Some(verdict) = verdict {

@@ -43,9 +43,6 @@ pub struct HttpOptions {
     pub observer: Option<Observer>,
     /// Who says which miners are registered.
     pub roster_from: RosterSource,
-    /// Whether what still arrives of a refused request is read, within bounds, before the answer: for a host that owns
-    /// its connections, which a reset would end before the answer is read.
-    pub lingers: bool,
 }
 
 /// Which routes a host serves; any other path is unknown to it. All have `/`, `/healthz` and `/readyz`.
@@ -102,7 +99,7 @@ pub enum RosterSource {
 impl Default for HttpOptions {
     /// All routes but the admin ones, 64 MiB for small bodies, 256 MiB for prompts, 512 MiB for submissions, 1 GiB for conversions of any size,
     /// the original gateway's rate limits, long work in place, no limit of a platform, no redirects, no observer, the
-    /// roster from a file, refused requests read to their end.
+    /// roster from a file.
     fn default() -> Self {
         Self {
             routes: Routes::All,
@@ -118,7 +115,6 @@ impl Default for HttpOptions {
             redirect_above: None,
             observer: None,
             roster_from: RosterSource::File,
-            lingers: true,
         }
     }
 }
@@ -143,7 +139,6 @@ impl HttpOptions {
             limits: RateLimits::NONE,
             observer: Some(observer),
             roster_from: RosterSource::Operator,
-            lingers: false,
             ..Self::default()
         }
     }

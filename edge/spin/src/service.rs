@@ -21,9 +21,7 @@ pub(crate) async fn router() -> Result<Router, SettingsError> {
     let variables = variables::read().await;
     let edge = Edge::new(platform::platform(), |name| variables.get(name).cloned())?;
     let observer = telemetry::observer(edge.settings().stage.clone());
-    // A host of components closes the connection of a request that was not read to its end, before the client has the answer.
-    let options =
-        HttpOptions { lingers: true, ..HttpOptions::edge(AdminKey::new(edge.admin_key()), observer) };
+    let options = HttpOptions::edge(AdminKey::new(edge.admin_key()), observer);
     // Of two requests that came here at once, the second takes what the first has made.
     Ok(ROUTER.get_or_init(|| sn17_http::router(edge.app(), options)).clone())
 }

@@ -4,11 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::http::Request;
-use futures_util::FutureExt as _;
 use serde_json::json;
 use sn17_core::policy::Policy;
 use sn17_http::{HttpOptions, Observer, PlatformLimit, Refused, Routes, Served};
-use tower::ServiceExt as _;
 
 use crate::world::{ADMIN_KEY, World, measured, miner, options, post, world_with};
 
@@ -60,23 +58,6 @@ async fn an_edge_says_who_has_the_dead_letters() {
         let request = request.header("x-admin-key", ADMIN_KEY).body(Body::empty());
         let answer = world.send(request.unwrap()).await;
         assert_eq!((answer.status, answer.json()), (404, words.clone()));
-    }
-}
-
-#[tokio::test]
-async fn an_edge_answers_a_refused_request_without_its_body() {
-    let edge = HttpOptions::edge(None, Observer::new(|_| ()));
-    assert_eq!(edge.routes, Routes::Edge);
-    for (host, is_answered) in [(edge, true), (options(), false)] {
-        let world = world_of_host(host).await;
-        // No key that could be one, and a body that never comes.
-        let body = Body::from_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
-        let request = Request::post("/add_task").header("x-api-key", "nobody's").body(body).unwrap();
-        let answer = world.router.clone().oneshot(request).now_or_never();
-        assert_eq!(answer.is_some(), is_answered);
-        if let Some(Ok(answer)) = answer {
-            assert_eq!(answer.status(), 400);
-        }
     }
 }
 
