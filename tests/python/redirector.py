@@ -3,8 +3,9 @@
 import subprocess
 import threading
 
+from server import end
+
 READY_WITHIN_SECS = 30
-STOP_WITHIN_SECS = 10
 
 
 class Redirector:
@@ -32,9 +33,4 @@ class Redirector:
         raise RuntimeError(f"the redirector did not start: {''.join(said)}")
 
     def __exit__(self, *_: object) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(STOP_WITHIN_SECS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process)

@@ -34,6 +34,16 @@ class Skip(Exception):
     """A scenario cannot be tried here; says why."""
 
 
+def end(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
+    """Asks a process to end and, if it does not, ends it."""
+    process.terminate()
+    try:
+        process.wait(STOP_WITHIN_SECS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def last_lines(log: Path) -> str:
     """The end of a log, for messages."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:])
@@ -133,12 +143,7 @@ class Server(Client):
 
     def stop(self) -> None:
         """Asks the process to end and, if it does not, ends it."""
-        self.process.terminate()
-        try:
-            self.process.wait(STOP_WITHIN_SECS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process)
 
     def _await_ready(self) -> None:
         deadline = time.monotonic() + self.ready_within_secs
