@@ -3,9 +3,11 @@
 //! Each concern has one place: `route` knows every path and the surface it belongs to, `hygiene` what is done to
 //! every request and answer, `refusal` how each surface words an error, and a handler calls one use case.
 //!
-//! A host adds the extension [`RemoteIp`] to each request, and time-outs for slow clients; nothing here has a timer.
+//! A host adds the extension [`RemoteIp`] to each request, and time-outs for slow clients ([`Arriving`] where the platform has
+//! none for bodies); nothing here has a timer of its own.
 
 mod admin;
+mod arriving;
 mod blocking;
 mod body;
 mod budget;
@@ -33,6 +35,7 @@ use axum::routing::{delete, get, post};
 use sn17_app::App;
 use sn17_core::Hotkey;
 
+pub use arriving::Arriving;
 pub use blocking::Blocking;
 pub use observer::{Observer, Refused, Served};
 pub use options::{AdminKey, HttpOptions, PlatformLimit, RateLimit, RateLimits, RosterSource, Routes};

@@ -7,7 +7,6 @@
 //! by another one ends the instance, so no request may wait for what another one does, which `sn17_aws::edge` sees to.
 #![cfg(target_os = "wasi")]
 
-mod arriving;
 mod client;
 mod platform;
 mod service;
@@ -16,11 +15,10 @@ mod variables;
 
 use axum::body::Body;
 use http::{Response, StatusCode};
+use sn17_http::Arriving;
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
 use tower::ServiceExt as _;
-
-use arriving::Arriving;
 
 /// Answers one request.
 #[http_service]
@@ -28,7 +26,7 @@ async fn serve(request: Request) -> Response<Body> {
     telemetry::init();
     match service::router().await {
         Ok(router) => router
-            .oneshot(request.map(|body| Body::new(Arriving::new(body))))
+            .oneshot(request.map(|body| Body::new(Arriving::new(body, platform::timer))))
             .await
             .unwrap_or_else(|never| match never {}),
         Err(error) => {

@@ -1,26 +1,16 @@
 //! Requests and answers as workerd has them and as the router has them.
 
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::Duration;
-
-use axum::body::{Body, Bytes, HttpBody, to_bytes};
+use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::Request;
 use axum::http::header::{CONTENT_LENGTH, DATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
-use http_body::Frame;
-use sn17_http::RemoteIp;
+use sn17_http::{Arriving, RemoteIp};
 use worker::send::SendFuture;
 use worker::{Delay, Headers, ResponseBody, ResponseBuilder, js_sys, web_sys};
 
 use crate::streams::{Reading, sending};
 
-/// Between two pieces of a request's body at least this may pass, and twice this at most.
-const BODY_PIECE_WITHIN: Duration = Duration::from_secs(30);
-/// The whole of it may take so many times as long: 300 s, the longest time-out that a miner's signature may name.
-const BODY_PIECES_MAX: u32 = 10;
 /// Where Cloudflare says who sent a request, whatever the sender says.
 const SENDER: &str = "cf-connecting-ip";
 
@@ -42,47 +32,8 @@ pub(crate) fn request(incoming: &web_sys::Request) -> Option<Request> {
 }
 
 fn body(stream: web_sys::ReadableStream) -> Option<Body> {
-    let body = Reading::new(stream).ok()?;
-    Some(Body::new(Arriving { body, has_moved: false, silence: silence(), silences: 0 }))
-}
-
-fn silence() -> SendFuture<Delay> {
-    SendFuture::new(Delay::from(BODY_PIECE_WITHIN))
-}
-
-/// The body of a request, which ends with an error when nothing has come of it for too long, or it
-/// takes too long in all.
-struct Arriving {
-    body: Reading,
-    /// Whether anything has come since `silence` began.
-    has_moved: bool,
-    /// One timer for many pieces: a body of 20 MB has hundreds.
-    silence: SendFuture<Delay>,
-    /// How many times it has run out.
-    silences: u32,
-}
-
-impl HttpBody for Arriving {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
-            self.has_moved = true;
-            return Poll::Ready(frame);
-        }
-        while Pin::new(&mut self.silence).poll(context).is_ready() {
-            self.silences += 1;
-            if !std::mem::take(&mut self.has_moved) || self.silences >= BODY_PIECES_MAX {
-                return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
-            }
-            self.silence = silence();
-        }
-        Poll::Pending
-    }
+    let sleep = |duration| SendFuture::new(Delay::from(duration));
+    Some(Body::new(Arriving::new(Reading::new(stream).ok()?, sleep)))
 }
 
 /// The router's answer for workerd: in one piece if it is one, else streamed.
