@@ -78,8 +78,8 @@ impl Sweeper {
         self.app.timer(effect).await
     }
 
-    /// Repairs whatever was lost on the way, and tells the edges how long the queue is. The duties are done beside each other, so that none of them keeps
-    /// another from its turn by failing or by taking all the function's time.
+    /// Repairs whatever was lost on the way, and tells the edges how long the queue is. The duties are done beside each
+    /// other, so that none of them keeps another from its turn by failing or by taking all the function's time.
     async fn sweep(&self) -> Result<(), Error> {
         let (overdue, letters, uploads, backlog) = tokio::join!(
             self.app.sweep(),

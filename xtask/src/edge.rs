@@ -252,7 +252,7 @@ impl Build {
         let background = edge.background(local);
         let url = match &self.runtime {
             Runtime::Worker(built) => worker::start(workspace, built, outputs, &background),
-            Runtime::Spin(built) => spin::start(workspace, built, outputs, &background),
+            Runtime::Spin(built) => spin::start(built, outputs, &background),
         };
         let served = url.and_then(|url| {
             let outputs = outputs.served_by(edge.name(), url);

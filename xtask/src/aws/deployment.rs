@@ -42,23 +42,23 @@ pub(crate) struct Outputs {
     distribution: String,
     /// Where the engine listens.
     pub(crate) endpoint: String,
-    pub(crate) region: String,
+    region: String,
     /// Both parts of a key that the engine takes.
-    pub(crate) key: String,
+    key: String,
     /// The function URLs, by way of the engine's address.
     gateway_url: String,
     miner_url: String,
-    pub(crate) table: String,
-    pub(crate) bucket: String,
+    table: String,
+    bucket: String,
     scoring_queue_url: String,
     scoring_dead_letters_url: String,
     timers_queue_url: String,
     /// What API keys are hashed with.
-    pub(crate) api_key_secret: String,
-    pub(crate) admin_key: String,
-    pub(crate) validator: String,
+    api_key_secret: String,
+    admin_key: String,
+    validator: String,
     edge_url: String,
-    pub(crate) policy: Value,
+    policy: Value,
     /// Every part of every template.
     parts: Vec<Part>,
 }
@@ -311,6 +311,22 @@ impl Outputs {
     pub(crate) fn write(&self, file: &Path) -> anyhow::Result<()> {
         let text = serde_json::to_string_pretty(self)?;
         fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+    }
+
+    /// An edge's variables, of which what is not here keeps its default.
+    pub(crate) fn edge_variables(&self) -> [(&'static str, String); 10] {
+        [
+            ("SN17_TABLE", self.table.clone()),
+            ("SN17_BUCKET", self.bucket.clone()),
+            ("SN17_VALIDATOR_HOTKEY", self.validator.clone()),
+            ("SN17_POLICY", self.policy.to_string()),
+            ("SN17_API_KEY_SECRET", self.api_key_secret.clone()),
+            ("SN17_ADMIN_KEY", self.admin_key.clone()),
+            ("AWS_REGION", self.region.clone()),
+            ("AWS_ENDPOINT_URL", self.endpoint.clone()),
+            ("AWS_ACCESS_KEY_ID", self.key.clone()),
+            ("AWS_SECRET_ACCESS_KEY", self.key.clone()),
+        ]
     }
 
     /// The network's address.

@@ -90,38 +90,17 @@ pub(super) fn build(workspace: &Workspace) -> anyhow::Result<Result<Built, Strin
 }
 
 /// Starts it over a deployment and waits until it answers: its URL without a slash at the end.
-pub(super) fn start(
-    _: &Workspace,
-    built: &Built,
-    outputs: &Outputs,
-    background: &Background,
-) -> anyhow::Result<String> {
+pub(super) fn start(built: &Built, outputs: &Outputs, background: &Background) -> anyhow::Result<String> {
     let address = free_address()?;
     let mut command = Command::new(&built.wasmtime);
     command.args(["serve", "-Scli", "--allow-precompiled", "--no-logging-prefix"]);
     command.args(["--addr", &address.to_string()]);
-    for (name, value) in environment(outputs) {
+    for (name, value) in outputs.edge_variables() {
         command.arg("--env").arg(name).env(name, value);
     }
     background.start(command.arg(&built.compiled))?;
     await_answer(address, "/healthz", background)?;
     Ok(format!("http://{address}"))
-}
-
-/// What the component is told of a deployment.
-fn environment(outputs: &Outputs) -> [(&'static str, String); 10] {
-    [
-        ("SN17_TABLE", outputs.table.clone()),
-        ("SN17_BUCKET", outputs.bucket.clone()),
-        ("SN17_VALIDATOR_HOTKEY", outputs.validator.clone()),
-        ("SN17_POLICY", outputs.policy.to_string()),
-        ("SN17_API_KEY_SECRET", outputs.api_key_secret.clone()),
-        ("SN17_ADMIN_KEY", outputs.admin_key.clone()),
-        ("AWS_REGION", outputs.region.clone()),
-        ("AWS_ENDPOINT_URL", outputs.endpoint.clone()),
-        ("AWS_ACCESS_KEY_ID", outputs.key.clone()),
-        ("AWS_SECRET_ACCESS_KEY", outputs.key.clone()),
-    ]
 }
 
 /// Refuses a component that asks for more than its hosts are said to give.

@@ -96,18 +96,7 @@ fn local_config(workspace: &Workspace, bundle: &Path, outputs: &Outputs) -> anyh
         "compatibility_date": shipped.get("compatibility_date"),
         "compatibility_flags": shipped.get("compatibility_flags").map_or_else(|| json!([]), |flags| json!(flags)),
         "send_metrics": false,
-        "vars": {
-            "SN17_TABLE": outputs.table,
-            "SN17_BUCKET": outputs.bucket,
-            "SN17_VALIDATOR_HOTKEY": outputs.validator,
-            "SN17_POLICY": outputs.policy.to_string(),
-            "SN17_API_KEY_SECRET": outputs.api_key_secret,
-            "SN17_ADMIN_KEY": outputs.admin_key,
-            "AWS_REGION": outputs.region,
-            "AWS_ENDPOINT_URL": outputs.endpoint,
-            "AWS_ACCESS_KEY_ID": outputs.key,
-            "AWS_SECRET_ACCESS_KEY": outputs.key,
-        },
+        "vars": Value::from_iter(outputs.edge_variables()),
     }))
 }
 
