@@ -7,7 +7,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::json;
 use sn17_aws::clients::Clients;
-use tokio::io::AsyncWriteExt as _;
+use sn17_splat::procedural::{Quality, object};
+use sn17_splat::{Splats, SpzDialect, encode_spz};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::deployment::DeployedHost;
@@ -25,6 +27,10 @@ const HAPPENS_WITHIN: Duration = Duration::from_secs(120);
 const WORKER_BYTES_MAX: u64 = 96 << 20;
 /// Uploads that are lost, more than there are places for.
 const LOST: u64 = 7;
+/// Splats of 56 bytes each, of which a conversion holds two copies beside the SPZ.
+const CITY_SPLATS: usize = 200_000;
+/// Downloads that are lost: two of them hold nearly all the memory that results as PLY may take.
+const LOST_DOWNLOADS: usize = 4;
 /// How often the bucket is looked at.
 const POLL_EVERY: Duration = Duration::from_millis(100);
 
@@ -32,6 +38,7 @@ on_edges!(
     a_result_of_twenty_megabytes_is_kept_to_the_byte,
     six_results_of_twenty_megabytes_arrive_at_once,
     an_upload_whose_sender_vanishes_leaves_nothing,
+    a_download_whose_client_vanishes_gives_its_memory_back,
     au_2_a_nonce_is_used_up_on_every_host_at_once,
 );
 
@@ -174,6 +181,67 @@ async fn au_2_a_nonce_is_used_up_on_every_host_at_once(host: Host) {
             statuses.push(sent.body(request.body.clone()).send().await.unwrap().status().as_u16());
         }
         assert_eq!(statuses, [200, 401]);
+    }
+}
+
+async fn a_download_whose_client_vanishes_gives_its_memory_back(host: Host) {
+    let server = host.with_clients(1, json!({})).await;
+    let id = server.add_task("a city of many houses").await;
+    let miner = server.miner(1);
+    let task = miner.task(&server).await;
+    assert_eq!(task.id, id);
+    let answer = miner.submit(&server, &task, &city()).await;
+    assert_eq!(answer.message(), "Success", "{}", answer.text());
+    assert_eq!(server.ended(&id).await["status"], "Success");
+    let path = format!("/get_result?id={id}&format=ply");
+    for _ in 0..LOST_DOWNLOADS {
+        let begun = async {
+            while !begins(&server, &path).await {
+                tokio::time::sleep(POLL_EVERY).await;
+            }
+        };
+        tokio::time::timeout(HAPPENS_WITHIN, begun).await.expect("a download finds memory again");
+    }
+    let whole = async {
+        loop {
+            let answer = server.get(&path).await;
+            if answer.status == 200 {
+                return answer;
+            }
+            assert_eq!(answer.status, 503, "{}", answer.text());
+            tokio::time::sleep(POLL_EVERY).await;
+        }
+    };
+    let whole = tokio::time::timeout(HAPPENS_WITHIN, whole).await.expect("the last finds memory, too");
+    assert!(whole.body.starts_with(b"ply"));
+}
+
+/// Splats whose conversion takes most of an edge's memory for it.
+fn city() -> Vec<u8> {
+    let house = object("a red wooden robot", Quality::Intact, 17);
+    let mut city = Splats::default();
+    while city.len() + house.len() < CITY_SPLATS {
+        city.positions.extend(&house.positions);
+        city.scales.extend(&house.scales);
+        city.rotations.extend(&house.rotations);
+        city.opacities.extend(&house.opacities);
+        city.colors.extend(&house.colors);
+    }
+    encode_spz(&city, SpzDialect::Network, 1).unwrap()
+}
+
+/// Asks for a result and leaves with the first of its bytes; whether there were any, and not a refusal for want of memory.
+async fn begins(server: &Server, path: &str) -> bool {
+    let mut connection = TcpStream::connect(server.address()).await.unwrap();
+    let head =
+        format!("GET {path} HTTP/1.1\r\nhost: {}\r\nx-api-key: {}\r\n\r\n", server.address(), server.api_key);
+    connection.write_all(head.as_bytes()).await.unwrap();
+    let mut start = [0; 12];
+    connection.read_exact(&mut start).await.unwrap();
+    match &start {
+        b"HTTP/1.1 200" => true,
+        b"HTTP/1.1 503" => false,
+        other => panic!("{}", String::from_utf8_lossy(other)),
     }
 }
 

@@ -387,5 +387,11 @@ pub(crate) fn client() -> reqwest::Client {
         // An error means that a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
-    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(120)).build().unwrap()
+    reqwest::Client::builder()
+        .no_proxy()
+        .timeout(Duration::from_secs(120))
+        // Every host keeps an idle connection for longer: a request must not be sent on one that is just being closed.
+        .pool_idle_timeout(Duration::from_secs(1))
+        .build()
+        .unwrap()
 }
