@@ -107,6 +107,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_may_pause_but_not_fall_silent() {
         assert_eq!(arrive(3, 29, true).await, (Some(3), 116));
+        assert_eq!(arrive(1, 30, true).await, (Some(1), 60), "at the edge");
         assert_eq!(arrive(0, 29, true).await, (Some(0), 29));
         assert_eq!(arrive(0, 31, true).await, (None, 30), "nothing at all");
         assert_eq!(arrive(1, 29, false).await, (None, 60), "nothing after the first");
@@ -115,6 +116,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_that_trickles_ends_at_last() {
         assert_eq!(arrive(298, 1, true).await, (Some(298), 299));
+        assert_eq!(arrive(299, 1, true).await, (Some(299), 300), "at the edge");
         assert_eq!(arrive(400, 1, true).await, (None, 300));
     }
 }

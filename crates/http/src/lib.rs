@@ -3,8 +3,8 @@
 //! Each concern has one place: `route` knows every path and the surface it belongs to, `hygiene` what is done to
 //! every request and answer, `refusal` how each surface words an error, and a handler calls one use case.
 //!
-//! A host adds the extension [`RemoteIp`] to each request, and time-outs for slow clients ([`Arriving`] where the platform has
-//! none for bodies); nothing here has a timer of its own.
+//! A host adds the extension [`RemoteIp`] to each request, and time-outs for slow clients ([`Arriving`] where the
+//! platform has none for bodies); nothing here has a timer of its own.
 
 mod admin;
 mod arriving;
