@@ -14,6 +14,7 @@ pub mod index;
 pub mod ledger;
 pub mod miner;
 pub mod policy;
+pub mod prompts;
 pub mod pull;
 pub mod scoring;
 pub mod settle;

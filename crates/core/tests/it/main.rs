@@ -3,6 +3,7 @@
 mod laws;
 mod ledger;
 mod policy;
+mod prompts;
 mod pull;
 mod roster;
 mod season;
