@@ -1,8 +1,11 @@
-//! Generators of sample data: `cargo xtask fixtures DIR` and `cargo xtask models --synthetic DIR`.
+//! Generators of sample data: `cargo xtask fixtures DIR` and `cargo xtask models --synthetic DIR`; and of the prompts
+//! that tests read: `cargo run -p sn17-golden -- prompts crates/core/tests/data`.
 //!
 //! The same command always writes the same bytes.
 
 #![expect(clippy::print_stdout, reason = "a command line talks to its user")]
+
+mod prompts;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,6 +30,11 @@ enum What {
         /// The folder to write to.
         folder: PathBuf,
     },
+    /// Writes the list of prompts and the corpus of raw lines that the tests of the filters read.
+    Prompts {
+        /// The folder to write to.
+        folder: PathBuf,
+    },
     /// Writes small ONNX models with the real contract and their manifest.
     Models {
         /// The folder to write to.
@@ -40,6 +48,10 @@ const PROMPTS: [&str; 5] = ["red robot", "wooden chair", "green tree", "silver s
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().what {
         What::Splats { folder } => write_splats(&folder),
+        What::Prompts { folder } => {
+            write(&folder, "prompts.txt", prompts::list().as_bytes())?;
+            write(&folder, "raw-lines.tsv", prompts::corpus().as_bytes())
+        }
         What::Models { folder } => {
             synthetic::write(&folder)?;
             println!("{}: models with synthetic weights", folder.display());
