@@ -2,6 +2,8 @@
 //! come from the host.
 
 mod clients;
+mod competition;
+mod judging;
 mod keys;
 mod miners;
 pub mod ports;
@@ -19,6 +21,8 @@ use sn17_core::policy::Policy;
 use sn17_core::{Hotkey, UnixMs};
 
 pub use clients::{AddTask, AddTaskError, NewPrompt, ResultFile, ResultLink, TaskStatus};
+pub use competition::DUELS_PAGE_MAX;
+pub use judging::{Judge, JudgeError, Judged, Question};
 pub use keys::{Caller, KeyLimits, KeyRow, KeySecret, NewKey};
 pub use miners::{Admission, AssignedTask, PullAnswer};
 pub use prompts::{PromptBook, PromptImage, sha256};

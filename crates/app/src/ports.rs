@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use sn17_core::ledger::{DecisionId, Effect, LoadSpec, QueueName, Step, Stored, View};
-use sn17_core::state::{Key, KeyHash};
+use sn17_core::state::{DuelNonce, Key, KeyHash};
 use sn17_core::{Hotkey, UnixMs};
 
 /// Why a port could not do what it was asked to.
@@ -119,6 +119,15 @@ pub trait Ledger: Send + Sync {
 
     /// Every API key, by hash.
     async fn api_keys(&self) -> PortResult<Vec<(KeyHash, Stored)>>;
+
+    /// The duels that have ended with a verdict (see `sn17_core::index::judged_entry`), the latest first, at most
+    /// `limit` of those with nonces below `before`. MUST leave out those that have expired at `now`.
+    async fn duels(
+        &self,
+        now: UnixMs,
+        before: Option<DuelNonce>,
+        limit: usize,
+    ) -> PortResult<Vec<(DuelNonce, Stored)>>;
 }
 
 /// Runs a decision with its reply on any ledger.

@@ -52,6 +52,11 @@ impl PromptBook {
             return prompt.clone();
         }
         drop(reserved);
+        self.draw_any(random, text_share)
+    }
+
+    /// Draws a prompt for whomever: a text with probability `text_share`, else a picture if there is any.
+    pub(crate) fn draw_any(&self, random: u128, text_share: f64) -> Prompt {
         let share = f64::from(u32::try_from(random & 0xffff_ffff).unwrap_or(u32::MAX)) / f64::from(u32::MAX);
         let pick = usize::try_from(random >> 32 & 0xffff_ffff).unwrap_or(0);
         if share >= text_share && !self.images.is_empty() {

@@ -4,10 +4,11 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use sn17_core::judging::Likeness;
 use sn17_core::ledger::{Effect, LoadSpec};
 use sn17_core::scoring::{Metrics, PromptKind, RawViews};
 use sn17_core::settle::{self, Finding};
-use sn17_core::state::{Key, Prompt, SubmissionState};
+use sn17_core::state::{Key, Prompt, SubmissionState, TaskKind};
 use sn17_core::{Hotkey, TaskId};
 
 use crate::App;
@@ -31,6 +32,8 @@ pub struct ScoringJob {
     pub splat: Bytes,
     /// What it should show.
     pub prompt: ScoringPrompt,
+    /// Whether a judge will compare it: its pictures and its likeness are asked for.
+    pub wants_pictures: bool,
 }
 
 /// What a splat should show.
@@ -53,6 +56,8 @@ pub enum Scored {
         synthetic: bool,
         /// PNG pictures.
         previews: Option<Previews>,
+        /// What makes it recognisable.
+        likeness: Option<Likeness>,
     },
     /// It is not a splat that can be scored.
     Invalid {
@@ -68,6 +73,8 @@ pub struct Previews {
     pub front: Bytes,
     /// The duel's grid of 2×2 views.
     pub grid: Bytes,
+    /// The same views in neutral colours, in which nothing painted can be read.
+    pub neutral: Option<Bytes>,
 }
 
 /// A failure that is not the miner's.
@@ -144,9 +151,9 @@ impl App {
         let scored = scorer.score(job).await;
         self.note_pace(self.now().ms_since(started));
         let (finding, previews, attempt) = match scored {
-            Ok(Scored::Measured { views, synthetic, previews }) => {
+            Ok(Scored::Measured { views, synthetic, previews, likeness }) => {
                 let metrics = Metrics::from_views(&views, kind, &self.policy.metrics);
-                (Finding::Measured { metrics, synthetic }, previews, Attempt::Done)
+                (Finding::Measured { metrics, synthetic, likeness }, previews, Attempt::Done)
             }
             Ok(Scored::Invalid { reason }) => (Finding::Invalid { reason }, None, Attempt::Done),
             Err(error) if delivery.receive_count < self.policy.submissions.attempts_max => {
@@ -199,20 +206,27 @@ impl App {
         };
         let blobs = &*self.ports.blobs;
         let splat = fetch(blobs, &BlobKey(blob.clone()), self.policy.submissions.splat_bytes_max).await;
-        let prompt = match &submission.prompt {
-            Prompt::Text(text) => Ok(ScoringPrompt::Text(text.clone())),
-            Prompt::Image { blob, .. } => {
-                let bytes_max = self.policy.tasks.image_bytes_max as u64;
-                fetch(blobs, &BlobKey(blob.clone()), bytes_max).await.map(ScoringPrompt::Image)
-            }
-        };
+        let prompt = self.scoring_prompt(&submission.prompt).await;
+        let wants_pictures = submission.kind != TaskKind::Synthetic;
         match (splat, prompt) {
-            (Ok(splat), Ok(prompt)) => Ok(Some(ScoringJob { task, hotkey, splat, prompt })),
+            (Ok(splat), Ok(prompt)) => Ok(Some(ScoringJob { task, hotkey, splat, prompt, wants_pictures })),
             (Err(error), _) | (_, Err(error)) if error.kind == PortErrorKind::NotFound => {
                 self.settle(task, hotkey, Finding::Failed { reason: error.to_string() }).await?;
                 Ok(None)
             }
             (Err(error), _) | (_, Err(error)) => Err(error),
+        }
+    }
+
+    /// What a splat should show, with a picture's bytes.
+    pub(crate) async fn scoring_prompt(&self, prompt: &Prompt) -> PortResult<ScoringPrompt> {
+        match prompt {
+            Prompt::Text(text) => Ok(ScoringPrompt::Text(text.clone())),
+            Prompt::Image { blob, .. } => {
+                let bytes_max = self.policy.tasks.image_bytes_max as u64;
+                let picture = fetch(&*self.ports.blobs, &BlobKey(blob.clone()), bytes_max).await;
+                picture.map(ScoringPrompt::Image)
+            }
         }
     }
 
@@ -251,8 +265,10 @@ impl App {
         previews: Option<Previews>,
     ) -> PortResult<()> {
         let Some(previews) = previews else { return Ok(()) };
-        for (name, png) in [("front", previews.front), ("grid", previews.grid)] {
-            put(&*self.ports.blobs, &preview_key(task, hotkey, name), png).await?;
+        let neutral = previews.neutral.map(|png| (Picture::Neutral, png));
+        let pictures = [(Picture::Front, previews.front), (Picture::Grid, previews.grid)];
+        for (picture, png) in pictures.into_iter().chain(neutral) {
+            put(&*self.ports.blobs, &preview_key(task, hotkey, picture), png).await?;
         }
         Ok(())
     }
@@ -276,9 +292,22 @@ fn wait_pace_ms(known: u64, ahead: u64, waited_ms: u64, is_settled: bool) -> u64
     (known.saturating_mul(3).saturating_add(pace) / 4).max(1)
 }
 
-/// Where a submission's picture lies; `name` is `front` or `grid`.
-fn preview_key(task: TaskId, hotkey: Hotkey, name: &str) -> BlobKey {
+/// The pictures that are kept of a submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Picture {
+    Front,
+    Grid,
+    Neutral,
+}
+
+/// Where a submission's picture lies.
+pub(crate) fn preview_key(task: TaskId, hotkey: Hotkey, picture: Picture) -> BlobKey {
     let miner = sn17_wire::ss58::encode(&hotkey);
+    let name = match picture {
+        Picture::Front => "front",
+        Picture::Grid => "grid",
+        Picture::Neutral => "neutral",
+    };
     BlobKey(format!("previews/{task}/{miner}.{name}.png"))
 }
 

@@ -23,6 +23,8 @@ pub struct Upkeep {
     pub tasks_ended: usize,
     /// Submissions sent to scoring again, or given up.
     pub submissions_resent: usize,
+    /// Duels ended, or sent to the judge again, because their time had come.
+    pub duels: usize,
 }
 
 impl Add for Upkeep {
@@ -32,6 +34,7 @@ impl Add for Upkeep {
         Self {
             tasks_ended: self.tasks_ended + more.tasks_ended,
             submissions_resent: self.submissions_resent + more.submissions_resent,
+            duels: self.duels + more.duels,
         }
     }
 }
@@ -44,7 +47,7 @@ impl App {
     pub async fn timer(&self, effect: Effect) -> PortResult<()> {
         match effect {
             Effect::Timer { task, .. } => self.finalise(task).await,
-            Effect::Score { .. } => Ok(()),
+            Effect::Score { .. } | Effect::Judge(_) => Ok(()),
         }
     }
 
@@ -96,7 +99,19 @@ impl App {
                     tracing::error!(task.id = %task, %error, "an overdue submission could not be sent again");
                 })
             }
-            Key::Session(_) | Key::Record(_) | Key::ApiKey(_) | Key::Roster => Ok(Upkeep::default()),
+            Key::Duel(nonce) => {
+                let looked_after = self.look_after_duel(nonce).await;
+                looked_after.map(|()| Upkeep { duels: 1, ..Upkeep::default() }).inspect_err(|error| {
+                    tracing::error!(duel = %nonce, %error, "an overdue duel could not be looked after");
+                })
+            }
+            Key::Session(_)
+            | Key::Record(_)
+            | Key::ApiKey(_)
+            | Key::Roster
+            | Key::History(_)
+            | Key::Matchmaker
+            | Key::Leaderboard => Ok(Upkeep::default()),
         }
     }
 
@@ -142,7 +157,7 @@ impl App {
         let letters = self.ports.queue.dead_letters(QueueName::Scoring, max).await?;
         let submission = |effect: Effect| match effect {
             Effect::Score { task, hotkey } => Some((task, hotkey)),
-            Effect::Timer { .. } => None,
+            Effect::Timer { .. } | Effect::Judge(_) => None,
         };
         Ok(letters.into_iter().filter_map(submission).collect())
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::state::{Item, SubmissionState, Task, TaskState};
+use crate::state::{DuelNonce, DuelState, Item, Key, SubmissionState, Task, TaskState};
 use crate::{TaskId, UnixMs};
 
 /// A place in the queue of open tasks: oldest first, ids break ties (TK-2).
@@ -48,7 +48,7 @@ pub fn open_queue(task: &Task) -> Option<OpenQueue> {
 }
 
 /// When `item` next needs attention even if nobody asks for it: a task's deadline or first-result timer, a
-/// submission whose verdict is overdue.
+/// submission or a duel whose verdict is overdue, a duel whose sides are.
 pub fn due_entry(item: &Item) -> Option<UnixMs> {
     match item {
         Item::Task(task) => match task.state {
@@ -62,8 +62,27 @@ pub fn due_entry(item: &Item) -> Option<UnixMs> {
             | SubmissionState::Empty
             | SubmissionState::Failed { .. } => None,
         },
-        Item::Session(_) | Item::Record(_) | Item::ApiKey(_) | Item::Roster(_) => None,
+        Item::Duel(duel) => match duel.state {
+            DuelState::Open => Some(duel.closes),
+            DuelState::Awaiting { resend_at, .. } => Some(resend_at),
+            DuelState::Judged { .. } | DuelState::Void { .. } => None,
+        },
+        Item::Session(_)
+        | Item::Record(_)
+        | Item::ApiKey(_)
+        | Item::Roster(_)
+        | Item::History(_)
+        | Item::Matchmaker(_)
+        | Item::Leaderboard(_) => None,
     }
+}
+
+/// Which duel `item` is in the list of those that have ended with a verdict, if it is one.
+pub fn judged_entry(key: &Key, item: &Item) -> Option<DuelNonce> {
+    let (Key::Duel(nonce), Item::Duel(duel)) = (key, item) else {
+        return None;
+    };
+    matches!(duel.state, DuelState::Judged { .. }).then_some(*nonce)
 }
 
 impl Task {

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::index::{OpenPosition, OpenQueue};
-use crate::state::{Item, Key};
+use crate::state::{DuelNonce, Item, Key};
 use crate::{Hotkey, TaskId, UnixMs};
 
 /// At most so many loads in one decision, the first included.
@@ -259,6 +259,17 @@ pub enum Effect {
         /// Not before.
         at: UnixMs,
     },
+    /// The judge must compare what two miners have made.
+    Judge(Contest),
+}
+
+/// What a judge is asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Contest {
+    /// The two sides of a duel.
+    Duel(DuelNonce),
+    /// The best two results of a client's task that wait for a comparison.
+    Task(TaskId),
 }
 
 /// The queues that effects go to.
@@ -268,6 +279,8 @@ pub enum QueueName {
     Scoring,
     /// Tasks to look at later.
     Timers,
+    /// Results to compare.
+    Judging,
 }
 
 impl Effect {
@@ -276,13 +289,14 @@ impl Effect {
         match self {
             Self::Score { .. } => QueueName::Scoring,
             Self::Timer { .. } => QueueName::Timers,
+            Self::Judge(_) => QueueName::Judging,
         }
     }
 
     /// The instant before which it must not be delivered.
     pub const fn not_before(&self) -> Option<UnixMs> {
         match self {
-            Self::Score { .. } => None,
+            Self::Score { .. } | Self::Judge(_) => None,
             Self::Timer { at, .. } => Some(*at),
         }
     }

@@ -8,10 +8,14 @@
 extern crate alloc;
 
 pub mod cooldown;
+pub mod duel;
 pub mod glicko;
 mod ids;
 pub mod index;
+pub mod judging;
+pub mod leaderboard;
 pub mod ledger;
+pub mod matchmaking;
 pub mod miner;
 pub mod policy;
 pub mod prompts;
@@ -22,6 +26,7 @@ pub mod state;
 pub mod submit;
 pub mod task;
 mod text;
+pub mod weights;
 pub mod window;
 
 pub use ids::{Hotkey, ParseTaskIdError, TaskId, UnixMs};

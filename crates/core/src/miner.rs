@@ -1,7 +1,9 @@
 //! A registered miner's figures, and how miners come and go.
 
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use crate::duel;
 use crate::index::OpenPosition;
 use crate::ledger::{LoadSpec, Step, Stored, View, Write};
 use crate::policy::Policy;
@@ -47,6 +49,7 @@ impl Record {
             accepted: ResultWindow::default(),
             duels: 0,
             wins: 0,
+            draws: 0,
         }
     }
 }
@@ -63,14 +66,21 @@ impl Session {
             violations: 0,
             violation_at: UnixMs(0),
             last_pull: UnixMs(0),
+            duels: Vec::new(),
+            passes: 0,
+            passes_at: UnixMs(0),
             cursor: None,
         }
     }
 
     /// The session with this task handed out at `now`.
     #[must_use]
-    pub fn holding(mut self, assignment: Assignment, cursor: Option<OpenPosition>) -> Self {
-        self.last_pull = assignment.assigned_at;
+    pub fn holding(mut self, assignment: Assignment, cursor: Option<OpenPosition>, now: UnixMs) -> Self {
+        self.last_pull = now;
+        // A duel that was offered and is not handed out is no longer there.
+        let offered = self.next_duel(now).map(|pending| pending.nonce);
+        let is_gone = !matches!(assignment.kind, TaskKind::Organic);
+        self.duels.retain(|pending| now < pending.pull_until && !(is_gone && offered == Some(pending.nonce)));
         self.assignment = Some(assignment);
         self.cursor = cursor;
         self
@@ -157,26 +167,41 @@ pub fn register(view: &View, neuron: &Neuron, strong: bool, policy: &Policy) -> 
     if writes.is_empty() { Step::Reply(()) } else { Step::Commit { writes, reply: () } }
 }
 
-/// Forgets a miner that left the subnet: session, record and its place on an organic task.
+/// Forgets a miner that left the subnet: session, record and history, and its place on a client's task. A duel that it
+/// was working on ends without a verdict.
 pub fn deregister(view: &View, hotkey: Hotkey, now: UnixMs, policy: &Policy) -> Step<()> {
     let session_key = Key::Session(hotkey);
     let record_key = Key::Record(hotkey);
-    if !view.has_loaded(&session_key) {
-        return Step::Load(LoadSpec::keys([session_key, record_key]));
+    let history_key = Key::History(hotkey);
+    if !view.has_loaded(&history_key) {
+        return Step::Load(LoadSpec::keys([session_key, record_key, history_key]));
     }
     let mut writes = Vec::new();
     if let Some((stored, session)) = view.session(&hotkey) {
-        if let Some(Assignment { task, kind: TaskKind::Organic, .. }) = &session.assignment {
-            let task_key = Key::Task(*task);
-            if !view.has_loaded(&task_key) {
-                return Step::Load(LoadSpec::keys([task_key]));
+        if let Some(Assignment { task, kind, .. }) = &session.assignment {
+            let held = match kind {
+                TaskKind::Organic => Some(Key::Task(*task)),
+                TaskKind::Duel(nonce) => Some(Key::Duel(*nonce)),
+                TaskKind::Synthetic => None,
+            };
+            if let Some(key) = held.filter(|key| !view.has_loaded(key)) {
+                return Step::Load(LoadSpec::keys([key]));
             }
-            writes.extend(task::finish_holder(view, *task, hotkey, None, now, policy));
+            match kind {
+                TaskKind::Organic => {
+                    writes.extend(task::finish_holder(view, *task, hotkey, None, now, policy));
+                }
+                TaskKind::Duel(nonce) => {
+                    let reason = "a miner has left the subnet".to_string();
+                    writes.extend(duel::void(view, *nonce, reason, now, policy));
+                }
+                TaskKind::Synthetic => {}
+            }
         }
         writes.push(Write::delete(session_key, stored));
     }
-    if let Some((stored, _)) = view.record(&hotkey) {
-        writes.push(Write::delete(record_key, stored));
+    for key in [record_key, history_key] {
+        writes.extend(view.get(&key).map(|stored| Write::delete(key, stored)));
     }
     if writes.is_empty() { Step::Reply(()) } else { Step::Commit { writes, reply: () } }
 }

@@ -1,10 +1,14 @@
 //! Every number of the game in one place, with the original's defaults.
 
+mod competition;
+
 use serde::{Deserialize, Serialize};
 
 use crate::glicko::GlickoRules;
 use crate::scoring::MetricRules;
 use crate::window::RewardRules;
+
+pub use competition::{DuelRules, FairPlayRules, JudgeRules, WeightRules, WeightScheme};
 
 /// The rules of the game as data. `Default` is the original validator and gateway of October 2025, with the
 /// bounds they lack.
@@ -21,8 +25,16 @@ pub struct Policy {
     pub metrics: MetricRules,
     /// The four-hour window and the moving average.
     pub rewards: RewardRules,
+    /// Duels between two miners.
+    pub duels: DuelRules,
+    /// The judge of duels and of clients' results.
+    pub judge: JudgeRules,
     /// Duel ratings.
     pub glicko: GlickoRules,
+    /// What keeps the game fair.
+    pub fair_play: FairPlayRules,
+    /// From rewards to weights on the chain.
+    pub weights: WeightRules,
     /// Age limits of signed requests.
     pub nonces: NonceRules,
 }
@@ -197,8 +209,8 @@ pub struct PolicyError(&'static str);
 
 impl Policy {
     /// Every time of the game, in seconds.
-    const fn times_secs(&self) -> [u64; 21] {
-        let Self { miners, tasks, submissions, rewards, nonces, .. } = self;
+    const fn times_secs(&self) -> [u64; 30] {
+        let Self { miners, tasks, submissions, rewards, duels, judge, fair_play, nonces, .. } = self;
         [
             miners.cooldown_secs,
             miners.throttle_secs,
@@ -218,6 +230,15 @@ impl Policy {
             submissions.visibility_secs as u64,
             submissions.lifetime_secs,
             rewards.window_secs,
+            duels.start_delay_secs,
+            duels.inactive_secs,
+            duels.pull_secs,
+            duels.open_secs,
+            duels.lifetime_secs,
+            judge.resend_secs,
+            fair_play.movement_secs,
+            fair_play.pass_secs,
+            fair_play.pass_penalty_secs,
             nonces.age_secs,
             nonces.timeout_secs_max,
             nonces.future_secs,
@@ -229,7 +250,7 @@ impl Policy {
     /// # Errors
     /// Names the first rule that is broken.
     pub fn validate(&self) -> Result<(), PolicyError> {
-        let Self { miners, tasks, submissions, rewards, .. } = self;
+        let Self { miners, tasks, submissions, rewards, duels, judge, fair_play, weights, .. } = self;
         let rules = [
             (
                 miners.throttle_secs <= miners.cooldown_secs,
@@ -254,6 +275,26 @@ impl Policy {
             ),
             (rewards.results_max >= 1, "rewards.results_max is zero"),
             ((0.0..=1.0).contains(&rewards.average_alpha), "rewards.average_alpha is not within 0 and 1"),
+            (duels.per_minute >= 1, "duels.per_minute is zero"),
+            (duels.draws >= 1, "duels.draws is zero"),
+            (duels.slots <= 1 << 16, "duels.slots exceeds 65536"),
+            (duels.pending_max <= 64, "duels.pending_max exceeds 64"),
+            (duels.history_max <= 256, "duels.history_max exceeds 256"),
+            (duels.pull_secs <= duels.open_secs, "duels.pull_secs exceeds duels.open_secs"),
+            (
+                u64::from(duels.per_minute).saturating_mul(duels.open_secs) <= u64::from(duels.open_max) * 60,
+                "more duels than duels.open_max can be open with duels.per_minute and duels.open_secs",
+            ),
+            (judge.attempts_max >= 1, "judge.attempts_max is zero"),
+            (judge.visibility_secs >= 1, "judge.visibility_secs is zero"),
+            (judge.score_lead_min >= 0.0, "judge.score_lead_min is negative"),
+            (fair_play.pair_points_max >= 0.0, "fair_play.pair_points_max is negative"),
+            (fair_play.owner_points_max >= 0.0, "fair_play.owner_points_max is negative"),
+            (fair_play.pass_secs >= 1, "fair_play.pass_secs is zero"),
+            (
+                weights.floor >= 0.0 && weights.curve_base > 0.0 && weights.curve_span >= 0.0,
+                "the weights' curve does not rise from above zero",
+            ),
             (self.times_secs().iter().all(|secs| *secs <= SECS_MAX), "a time is longer than a year"),
         ];
         match rules.iter().find(|(holds, _)| !holds) {

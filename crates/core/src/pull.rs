@@ -4,6 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::cooldown::is_on_cooldown;
+use crate::duel;
 use crate::index::{OpenPosition, OpenQueue};
 use crate::ledger::{LoadSpec, OpenPage, Step, Stored, View, Write};
 use crate::policy::{MinerRules, Policy};
@@ -60,7 +61,7 @@ pub fn load(hotkey: Hotkey) -> LoadSpec {
     LoadSpec::keys([Key::Session(hotkey)])
 }
 
-/// Decides a pull: unregistered, the same task again, on cooldown, a client's task, a synthetic one, in this
+/// Decides a pull: unregistered, the same task again, on cooldown, a client's task, a duel, a synthetic one, in this
 /// order (TK-2).
 ///
 /// A miner that holds a task gets it even on cooldown: a penalty that arrives late must not touch a newer
@@ -102,8 +103,22 @@ pub fn decide(view: &View, pull: &Pull, now: UnixMs, policy: &Policy) -> Step<Pu
         let writes = vec![task_write];
         return hand_out(stored, session, pull.hotkey, assignment, cursor, writes);
     }
+    let pending = session.next_duel(now).map(|pending| pending.nonce);
     if !pages.is_empty() {
-        return Step::Load(LoadSpec { keys: Vec::new(), open_tasks: pages });
+        // Should no client's task be there, the duel is at hand.
+        let duel = pending.map(Key::Duel).filter(|key| !view.has_loaded(key));
+        return Step::Load(LoadSpec { keys: duel.into_iter().collect(), open_tasks: pages });
+    }
+    let offer = pending.and_then(|nonce| Some((nonce, view.duel(nonce)?)));
+    if let Some((nonce, (row, duel))) = offer.filter(|(_, (_, duel))| duel.is_open_to(&pull.hotkey, now)) {
+        let assignment = Assignment {
+            task: duel.task,
+            assigned_at: now,
+            kind: TaskKind::Duel(nonce),
+            prompt: duel.prompt.clone(),
+        };
+        let writes = vec![duel::assign(nonce, row, duel, &pull.hotkey, now)];
+        return hand_out(stored, session, pull.hotkey, assignment, cursor, writes);
     }
     let assignment = Assignment {
         task: pull.synthetic_id,
@@ -220,8 +235,9 @@ fn hand_out(
     cursor: Option<OpenPosition>,
     mut writes: Vec<Write>,
 ) -> Step<PullReply> {
+    let now = assignment.assigned_at;
     let reply = PullReply::Task { id: assignment.task, prompt: assignment.prompt.clone() };
-    let updated = session.clone().holding(assignment, cursor);
+    let updated = session.clone().holding(assignment, cursor, now);
     writes.push(Write::replace(Key::Session(hotkey), stored, Item::Session(updated)));
     Step::Commit { writes, reply }
 }

@@ -5,11 +5,13 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::cooldown::cooldown_until;
+use crate::duel;
+use crate::judging::Likeness;
 use crate::ledger::{Effect, LoadSpec, Step, Stored, View, Write};
 use crate::policy::Policy;
 use crate::scoring::{self, Metrics};
 use crate::state::{
-    Item, Key, Record, Session, Standing, Submission, SubmissionState, TaskKind, TaskResult, Verdict,
+    Entry, Item, Key, Record, Session, Standing, Submission, SubmissionState, TaskKind, TaskResult, Verdict,
 };
 use crate::task;
 use crate::{Hotkey, TaskId, UnixMs};
@@ -23,6 +25,8 @@ pub enum Finding {
         metrics: Metrics,
         /// Whether synthetic model weights made them.
         synthetic: bool,
+        /// What makes it recognisable, if that was looked at.
+        likeness: Option<Likeness>,
     },
     /// It is not a splat that can be scored; the fault is the miner's.
     Invalid {
@@ -60,9 +64,13 @@ pub fn decide(
     if !matches!(submission.state, SubmissionState::Submitted { .. }) {
         return Step::Reply(false);
     }
-    let is_organic = submission.kind == TaskKind::Organic;
-    if is_organic && !view.has_loaded(&Key::Task(task)) {
-        return Step::Load(LoadSpec::keys([Key::Task(task)]));
+    let waits_for_it = match submission.kind {
+        TaskKind::Organic => Some(Key::Task(task)),
+        TaskKind::Duel(nonce) => Some(Key::Duel(nonce)),
+        TaskKind::Synthetic => None,
+    };
+    if let Some(key) = waits_for_it.filter(|key| !view.has_loaded(key)) {
+        return Step::Load(LoadSpec::keys([key]));
     }
     let state = judge(finding, submission.threshold, policy);
     let mut writes = Vec::new();
@@ -82,12 +90,31 @@ pub fn decide(
         }
         SubmissionState::Submitted { .. } | SubmissionState::Empty | SubmissionState::Failed { .. } => {}
     }
-    if is_organic {
-        let result =
-            result_of(&state, submission, hotkey, record.map(|(_, r)| r), session.map(|(_, s)| s), policy);
-        writes.extend(task::finish_holder(view, task, hotkey, result, now, policy));
+    match submission.kind {
+        TaskKind::Organic => {
+            let result = result_of(
+                &state,
+                submission,
+                hotkey,
+                record.map(|(_, r)| r),
+                session.map(|(_, s)| s),
+                policy,
+            );
+            writes.extend(task::finish_holder(view, task, hotkey, result, now, policy));
+        }
+        TaskKind::Duel(nonce) => {
+            writes.extend(match entry_of(&state, submission) {
+                Ok(entry) => duel::enter(view, nonce, &hotkey, entry, now, policy),
+                Err(reason) => duel::void(view, nonce, reason, now, policy),
+            });
+        }
+        TaskKind::Synthetic => {}
     }
-    let settled = Submission { state, ..submission.clone() };
+    let likeness = match finding {
+        Finding::Measured { likeness, .. } => *likeness,
+        Finding::Invalid { .. } | Finding::Failed { .. } => None,
+    };
+    let settled = Submission { state, likeness, ..submission.clone() };
     writes.push(Write::replace(Key::Submission(task, hotkey), row, Item::Submission(settled)));
     Step::Commit { writes, reply: true }
 }
@@ -120,7 +147,7 @@ pub fn resend(view: &View, task: TaskId, hotkey: Hotkey, now: UnixMs, policy: &P
 
 fn judge(finding: &Finding, threshold: f64, policy: &Policy) -> SubmissionState {
     match finding {
-        Finding::Measured { metrics, synthetic } => {
+        Finding::Measured { metrics, synthetic, .. } => {
             let score = scoring::score(metrics, &policy.metrics);
             let verdict = Verdict { score, metrics: *metrics, synthetic: *synthetic };
             if score >= threshold {
@@ -181,9 +208,36 @@ fn result_of(
         rating: record.map_or(policy.glicko.initial.rating, |record| record.rating.rating),
         score: verdict.score.min(1.0),
         standing: Standing::NotJudged,
+        contends: true,
         submit_time: submission.submit_time,
         blob: submission.blob.clone()?,
         bytes: submission.bytes,
         synthetic: verdict.synthetic,
     })
+}
+
+/// What a settled submission is to a duel; a failure of ours ends the duel for the reason given.
+fn entry_of(state: &SubmissionState, submission: &Submission) -> Result<Entry, String> {
+    match state {
+        SubmissionState::Accepted(verdict) => Ok(Entry::Delivered {
+            score: verdict.score.min(1.0),
+            sha256: submission.sha256,
+            synthetic: verdict.synthetic,
+        }),
+        SubmissionState::Failed { reason } => Err(alloc::format!("a result could not be scored: {reason}")),
+        SubmissionState::Rejected { .. } | SubmissionState::Empty | SubmissionState::Submitted { .. } => {
+            Ok(Entry::Missing { reason: state.why_missing() })
+        }
+    }
+}
+
+impl SubmissionState {
+    /// Why there is nothing that could be compared, in words.
+    pub(crate) fn why_missing(&self) -> String {
+        match self {
+            Self::Empty => "it passed".to_string(),
+            Self::Rejected { reason, .. } | Self::Failed { reason } => reason.clone(),
+            Self::Submitted { .. } | Self::Accepted(_) => String::new(),
+        }
+    }
 }

@@ -3,6 +3,8 @@
 //! The same items live in every store. Indexes are derived from them ([`crate::index`]), never written beside
 //! them, so that a task and its place in the queue cannot diverge.
 
+mod duels;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -10,9 +12,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::glicko::Rating;
 use crate::index::OpenPosition;
+use crate::judging::Likeness;
+use crate::leaderboard::Leaderboard;
 use crate::scoring::Metrics;
 use crate::window::ResultWindow;
 use crate::{Hotkey, TaskId, UnixMs};
+
+pub use duels::{
+    Duel, DuelNonce, DuelState, Entry, History, Matchmaker, PendingDuel, RatingChange, RatingPoint, Side,
+};
 
 /// Keyed BLAKE3 hash of an API key; the key itself is never stored.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -28,6 +36,10 @@ impl Key {
             Self::Record(_) => matches!(item, Item::Record(_)),
             Self::ApiKey(_) => matches!(item, Item::ApiKey(_)),
             Self::Roster => matches!(item, Item::Roster(_)),
+            Self::Duel(_) => matches!(item, Item::Duel(_)),
+            Self::History(_) => matches!(item, Item::History(_)),
+            Self::Matchmaker => matches!(item, Item::Matchmaker(_)),
+            Self::Leaderboard => matches!(item, Item::Leaderboard(_)),
         }
     }
 }
@@ -54,6 +66,14 @@ pub enum Key {
     ApiKey(KeyHash),
     /// The last metagraph that was applied, `X#roster`.
     Roster,
+    /// A duel, `D#nonce`.
+    Duel(DuelNonce),
+    /// A miner's last duels, `M#hotkey / H`; apart from the record, which every accepted result writes.
+    History(Hotkey),
+    /// When the next duel may be made, `X#matchmaker`.
+    Matchmaker,
+    /// The standings as last computed, `X#leaderboard`.
+    Leaderboard,
 }
 
 /// The value behind a [`Key`].
@@ -71,6 +91,14 @@ pub enum Item {
     ApiKey(ApiKey),
     /// Behind [`Key::Roster`].
     Roster(Roster),
+    /// Behind [`Key::Duel`].
+    Duel(Duel),
+    /// Behind [`Key::History`].
+    History(History),
+    /// Behind [`Key::Matchmaker`].
+    Matchmaker(Matchmaker),
+    /// Behind [`Key::Leaderboard`].
+    Leaderboard(Leaderboard),
 }
 
 /// A prompt in words or as a picture kept in the blob store.
@@ -127,6 +155,8 @@ pub struct Task {
     pub results: Vec<TaskResult>,
     /// Set by the first accepted result: the best one is final at this instant.
     pub first_result_due: Option<UnixMs>,
+    /// Whether results are being compared by the judge.
+    pub judging: bool,
     /// Open or ended.
     pub state: TaskState,
 }
@@ -178,6 +208,8 @@ pub struct TaskResult {
     pub score: f64,
     /// How it fared against the task's other results.
     pub standing: Standing,
+    /// Whether it waits for another result to be compared with.
+    pub contends: bool,
     /// The miner's signed submission time, nanoseconds since the epoch.
     pub submit_time: i64,
     /// Where the SPZ lies.
@@ -199,6 +231,8 @@ pub enum Standing {
     NotJudged,
     /// Lost a comparison.
     Lost,
+    /// The same as another miner's, who was first.
+    Duplicate,
 }
 
 /// What one miner handed in for one task, and the verdict on it (SB-1: at most one per miner and task).
@@ -228,6 +262,8 @@ pub struct Submission {
     pub submitted_at: UnixMs,
     /// The score that was asked for.
     pub threshold: f64,
+    /// What makes it recognisable, once it was looked at for a judge.
+    pub likeness: Option<Likeness>,
     /// Where it stands.
     pub state: SubmissionState,
 }
@@ -278,6 +314,8 @@ pub enum TaskKind {
     Organic,
     /// Made up for this miner alone; there is none.
     Synthetic,
+    /// Made up for two miners who are compared.
+    Duel(DuelNonce),
 }
 
 /// The task that a miner holds (AS-1: at most one).
@@ -312,6 +350,12 @@ pub struct Session {
     pub violation_at: UnixMs,
     /// When it last got a new task.
     pub last_pull: UnixMs,
+    /// Duels that wait for its next pull, oldest first.
+    pub duels: Vec<PendingDuel>,
+    /// Empty results counted and not yet worked off.
+    pub passes: u32,
+    /// Until when they have been worked off.
+    pub passes_at: UnixMs,
     /// Every open task up to here has already been its own.
     pub cursor: Option<OpenPosition>,
 }
@@ -329,6 +373,8 @@ pub struct Record {
     pub duels: u32,
     /// Duels won.
     pub wins: u32,
+    /// Duels drawn.
+    pub draws: u32,
 }
 
 /// An API key and what it may do.
@@ -360,6 +406,8 @@ pub struct Neuron {
     pub uid: u16,
     /// Its key.
     pub hotkey: Hotkey,
+    /// The account that owns it, if the metagraph's source says so.
+    pub coldkey: Option<Hotkey>,
     /// Total stake in tokens.
     pub stake: f64,
     /// Incentive in 0 to 1, which decides who is strong.

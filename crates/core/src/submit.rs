@@ -5,9 +5,10 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::cooldown::cooldown_until;
+use crate::duel;
 use crate::ledger::{Effect, LoadSpec, Step, Stored, View, Write};
 use crate::policy::Policy;
-use crate::state::{Assignment, Item, Key, Session, Submission, SubmissionState, TaskKind};
+use crate::state::{Assignment, Entry, Item, Key, Session, Submission, SubmissionState, TaskKind};
 use crate::task;
 use crate::{Hotkey, TaskId, UnixMs};
 
@@ -107,12 +108,25 @@ pub fn decide(view: &View, submit: &Submit, now: UnixMs, policy: &Policy) -> Ste
     let state = receive(submit, now, policy);
     let is_final = !matches!(state, SubmissionState::Submitted { .. });
     let mut writes = Vec::new();
-    if is_final && assignment.kind == TaskKind::Organic {
-        let key = Key::Task(submit.task);
-        if !view.has_loaded(&key) {
-            return Step::Load(LoadSpec::keys([key]));
+    if is_final {
+        match assignment.kind {
+            TaskKind::Organic => {
+                let key = Key::Task(submit.task);
+                if !view.has_loaded(&key) {
+                    return Step::Load(LoadSpec::keys([key]));
+                }
+                writes.extend(task::finish_holder(view, submit.task, submit.hotkey, None, now, policy));
+            }
+            TaskKind::Duel(nonce) => {
+                let key = Key::Duel(nonce);
+                if !view.has_loaded(&key) {
+                    return Step::Load(LoadSpec::keys([key]));
+                }
+                let entry = Entry::Missing { reason: state.why_missing() };
+                writes.extend(duel::enter(view, nonce, &submit.hotkey, entry, now, policy));
+            }
+            TaskKind::Synthetic => {}
         }
-        writes.extend(task::finish_holder(view, submit.task, submit.hotkey, None, now, policy));
     }
     let updated = after_receipt(session, assignment, submit, &state, now, policy);
     writes.push(Write::replace(Key::Session(submit.hotkey), session_row, Item::Session(updated)));
@@ -176,8 +190,20 @@ fn receive(submit: &Submit, now: UnixMs, policy: &Policy) -> SubmissionState {
     }
 }
 
-/// CD-2 and SB-2: the plain cooldown, or the penalised one for a refused result; a good signature works off one
-/// violation. A penalty that is already running is not shortened.
+impl Session {
+    /// The empty results not yet worked off at `now`, and until when the others have been.
+    fn passes_at(&self, now: UnixMs, policy: &Policy) -> (u32, UnixMs) {
+        let pass_ms = policy.fair_play.pass_secs.saturating_mul(1000).max(1);
+        let worked_off = now.ms_since(self.passes_at) / pass_ms;
+        match self.passes.checked_sub(u32::try_from(worked_off).unwrap_or(u32::MAX)) {
+            Some(passes) if passes > 0 => (passes, self.passes_at.plus_ms(worked_off * pass_ms)),
+            _ => (0, now),
+        }
+    }
+}
+
+/// CD-2 and SB-2: the plain cooldown, or a penalised one for a refused result and for passing too often; a good
+/// signature works off one violation. A penalty that is already running is not shortened.
 fn after_receipt(
     session: &Session,
     assignment: &Assignment,
@@ -186,13 +212,24 @@ fn after_receipt(
     now: UnixMs,
     policy: &Policy,
 ) -> Session {
-    let is_refused = matches!(state, SubmissionState::Rejected { .. });
-    let penalty_secs = if is_refused { policy.miners.penalty_secs } else { 0 };
+    let (passes, passes_at) = session.passes_at(now, policy);
+    let (penalty_secs, passes) = match state {
+        SubmissionState::Rejected { .. } => (policy.miners.penalty_secs, passes),
+        SubmissionState::Empty if passes >= policy.fair_play.passes_allowed => {
+            (policy.fair_play.pass_penalty_secs, passes)
+        }
+        SubmissionState::Empty => (0, passes + 1),
+        SubmissionState::Submitted { .. } | SubmissionState::Accepted(_) | SubmissionState::Failed { .. } => {
+            (0, passes)
+        }
+    };
     let cooldown = cooldown_until(assignment.assigned_at, now, &policy.miners, penalty_secs);
     Session {
         assignment: None,
         cooldown_until: session.cooldown_until.max(cooldown),
         violations: session.violations.saturating_sub(u32::from(submit.signature_is_valid)),
+        passes,
+        passes_at,
         ..session.clone()
     }
 }
@@ -218,6 +255,7 @@ fn record(
         assigned_at: assignment.assigned_at,
         submitted_at: now,
         threshold: policy.submissions.threshold,
+        likeness: None,
         state,
     }
 }

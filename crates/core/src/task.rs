@@ -5,9 +5,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-use crate::ledger::{Effect, LoadSpec, Step, Stored, View, Write};
+use crate::glicko::Outcome;
+use crate::ledger::{Contest, Effect, LoadSpec, Step, Stored, View, Write};
 use crate::policy::{Policy, TaskRules};
-use crate::state::{Holder, Item, Key, KeyHash, Origin, Prompt, Task, TaskResult, TaskState};
+use crate::state::{Holder, Item, Key, KeyHash, Origin, Prompt, Standing, Task, TaskResult, TaskState};
 use crate::{Hotkey, TaskId, UnixMs};
 
 /// What a client asks for.
@@ -40,6 +41,7 @@ pub fn add(view: &View, new: &NewTask, now: UnixMs, rules: &TaskRules) -> Step<(
         holders: Vec::new(),
         results: Vec::new(),
         first_result_due: None,
+        judging: false,
         state: TaskState::Open,
     };
     let timer = Effect::Timer { task: new.id, at: task.deadline };
@@ -100,9 +102,21 @@ impl Task {
         has_copy_left || (strong && !self.holders.iter().any(|holder| holder.strong))
     }
 
-    /// Nobody is working any more, and nobody else will: not even a strong miner could still get a place.
+    /// Nobody is working any more, and nobody else will: not even a strong miner could still get a place, and the judge
+    /// is done.
     fn is_all_work_done(&self) -> bool {
-        !self.has_place(true) && self.holders.iter().all(|holder| holder.finished)
+        !self.judging && !self.has_place(true) && self.holders.iter().all(|holder| holder.finished)
+    }
+
+    /// The next two results to compare, the better one first; none while fewer than two wait for that.
+    pub fn contest(&self) -> Option<[&TaskResult; 2]> {
+        let mut waiting: Vec<&TaskResult> = self.results.iter().filter(|result| result.contends).collect();
+        waiting.sort_by(|a, b| best_first(a, b));
+        waiting.first_chunk().copied()
+    }
+
+    fn result_mut(&mut self, hotkey: &Hotkey) -> Option<&mut TaskResult> {
+        self.results.iter_mut().find(|result| result.hotkey == *hotkey)
     }
 
     fn end(&self, ended: UnixMs) -> TaskState {
@@ -167,15 +181,83 @@ pub fn finish_holder(
             timer = (at < task.deadline).then_some(Effect::Timer { task: id, at });
         }
     }
+    // One request at a time: the judge's answer to it brings the next.
+    let asks_judge = policy.judge.enabled && !task.judging && task.contest().is_some();
+    task.judging |= asks_judge;
     if task.is_all_work_done() {
         task.state = task.end(now);
         return Some(ended(id, stored, task, now, policy));
     }
+    let judge = asks_judge.then_some(Effect::Judge(Contest::Task(id)));
     let write = Write::replace(Key::Task(id), stored, Item::Task(task));
-    Some(match timer {
-        Some(timer) => write.causing(timer),
-        None => write,
-    })
+    Some(timer.into_iter().chain(judge).fold(write, Write::causing))
+}
+
+/// How the comparison of two results ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// The judge has spoken, the first result on the left.
+    Judged(Outcome),
+    /// They are the same thing: the earlier one keeps the credit.
+    Same,
+}
+
+/// Notes how two results of an open task compare, and ends the task if that was all; anything else stays as it is.
+///
+/// The loser is out; the winner, or the first of two that drew, waits for the next comparison, as in the original.
+pub fn compared(
+    view: &View,
+    id: TaskId,
+    pair: [Hotkey; 2],
+    comparison: Comparison,
+    now: UnixMs,
+    policy: &Policy,
+) -> Step<()> {
+    let key = Key::Task(id);
+    if !view.has_loaded(&key) {
+        return Step::Load(LoadSpec::keys([key]));
+    }
+    let Some((stored, task)) = view.task(id) else {
+        return Step::Reply(());
+    };
+    let contends =
+        |hotkey: &Hotkey| task.results.iter().any(|result| result.hotkey == *hotkey && result.contends);
+    if task.state != TaskState::Open || now >= task.due() || !pair.iter().all(contends) {
+        return Step::Reply(());
+    }
+    let mut task = task.clone();
+    let standings = match comparison {
+        Comparison::Judged(Outcome::Left) => [(Standing::Won, true), (Standing::Lost, false)],
+        Comparison::Judged(Outcome::Right) => [(Standing::Lost, false), (Standing::Won, true)],
+        Comparison::Judged(Outcome::Draw) => [(Standing::Drew, true), (Standing::Drew, false)],
+        Comparison::Same => same(&task, &pair),
+    };
+    for (hotkey, (standing, contends)) in pair.iter().zip(standings) {
+        if let Some(result) = task.result_mut(hotkey) {
+            (result.standing, result.contends) = (standing, contends);
+        }
+    }
+    task.judging = task.contest().is_some();
+    if task.is_all_work_done() {
+        task.state = task.end(now);
+        return Step::Commit { writes: alloc::vec![ended(id, stored, task, now, policy)], reply: () };
+    }
+    let judge = task.judging.then_some(Effect::Judge(Contest::Task(id)));
+    let write = Write::replace(key, stored, Item::Task(task));
+    Step::Commit { writes: alloc::vec![judge.into_iter().fold(write, Write::causing)], reply: () }
+}
+
+/// The earlier of two copies, by the order of the verdicts, goes on as it was.
+fn same(task: &Task, pair: &[Hotkey; 2]) -> [(Standing, bool); 2] {
+    let place = |hotkey: &Hotkey| task.results.iter().position(|result| result.hotkey == *hotkey);
+    let standing = |hotkey: &Hotkey| {
+        place(hotkey).map_or(Standing::NotJudged, |position| task.results[position].standing)
+    };
+    let is_first_earlier = place(&pair[0]) < place(&pair[1]);
+    let keep = |hotkey: &Hotkey, is_earlier: bool| {
+        if is_earlier { (standing(hotkey), true) } else { (Standing::Duplicate, false) }
+    };
+    [keep(&pair[0], is_first_earlier), keep(&pair[1], !is_first_earlier)]
 }
 
 /// Ends a task whose time has come; anything else stays as it is.

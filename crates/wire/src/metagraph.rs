@@ -24,6 +24,9 @@ pub struct NeuronEntry {
     pub uid: u16,
     /// Its ss58 address.
     pub hotkey: String,
+    /// Its owner's ss58 address, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coldkey: Option<String>,
     /// Total stake in tokens; 0 if it is left out.
     #[serde(default)]
     pub stake: f64,
@@ -41,7 +44,7 @@ pub enum MetagraphError {
     /// More neurons than a subnet has slots.
     #[error("more than {NEURONS_MAX} neurons")]
     TooMany,
-    /// A hotkey is not an address.
+    /// A hotkey or a coldkey is not an address.
     #[error("uid {uid}: {error}")]
     Hotkey {
         /// Whose it is.
@@ -63,6 +66,7 @@ impl Metagraph {
         let entry = |neuron: &Neuron| NeuronEntry {
             uid: neuron.uid,
             hotkey: ss58::encode(&neuron.hotkey),
+            coldkey: neuron.coldkey.as_ref().map(ss58::encode),
             stake: neuron.stake,
             incentive: neuron.incentive,
         };
@@ -79,12 +83,15 @@ impl Metagraph {
             return Err(MetagraphError::TooMany);
         }
         let mut neurons: Vec<Neuron> = Vec::with_capacity(metagraph.neurons.len());
-        for NeuronEntry { uid, hotkey, stake, incentive } in metagraph.neurons {
-            let hotkey = ss58::decode(&hotkey).map_err(|error| MetagraphError::Hotkey { uid, error })?;
+        for NeuronEntry { uid, hotkey, coldkey, stake, incentive } in metagraph.neurons {
+            let decode =
+                |address: &str| ss58::decode(address).map_err(|error| MetagraphError::Hotkey { uid, error });
+            let hotkey = decode(&hotkey)?;
+            let coldkey = coldkey.as_deref().map(decode).transpose()?;
             if neurons.iter().any(|other| other.uid == uid || other.hotkey == hotkey) {
                 return Err(MetagraphError::Twice { uid });
             }
-            neurons.push(Neuron { uid, hotkey, stake, incentive });
+            neurons.push(Neuron { uid, hotkey, coldkey, stake, incentive });
         }
         neurons.sort_unstable_by_key(|neuron| neuron.uid);
         Ok(neurons)

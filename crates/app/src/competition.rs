@@ -1,0 +1,144 @@
+//! Duels as they are made and shown, and the standings.
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use sn17_core::duel;
+use sn17_core::leaderboard::{self, Leaderboard};
+use sn17_core::ledger::{LoadSpec, QueueName, Stored, View};
+use sn17_core::matchmaking::{self, Draw};
+use sn17_core::state::{Duel, DuelNonce, History, Item, Key, Neuron};
+use sn17_core::{Hotkey, TaskId};
+use sn17_wire::duels::DuelRecord;
+
+use crate::App;
+use crate::clients::put;
+use crate::ports::{BlobKey, PortResult, transact};
+
+/// Most duels that one call makes, should the clock have stood still for long.
+const DUELS_AT_ONCE: usize = 64;
+/// Duels shown on a page, at most.
+pub const DUELS_PAGE_MAX: usize = 100;
+/// Records read together; DynamoDB answers 100 items a call.
+const RECORDS_AT_ONCE: usize = 100;
+
+impl App {
+    /// Makes the duels that are due (DU-2); answers how many. Call it at least once a minute.
+    ///
+    /// # Errors
+    /// Those of the ports; whatever was made stays.
+    pub async fn make_duels(&self) -> PortResult<usize> {
+        if !self.policy.judge.enabled {
+            return Ok(0);
+        }
+        let backlog = self.ports.queue.backlog(QueueName::Judging).await?;
+        for made in 0..DUELS_AT_ONCE {
+            if self.make_duel(backlog).await?.is_none() {
+                return Ok(made);
+            }
+        }
+        Ok(DUELS_AT_ONCE)
+    }
+
+    async fn make_duel(&self, backlog: u64) -> PortResult<Option<DuelNonce>> {
+        let (now, policy) = (self.now(), self.policy);
+        let prompts =
+            (0..policy.duels.draws).map(|_| self.prompts.draw_any(self.random(), policy.miners.text_share));
+        let draw = Draw { task: TaskId::new(now, self.random()), prompts: prompts.collect(), backlog };
+        let decide = move |view: &_| matchmaking::decide(view, &draw, now, &policy);
+        transact(&*self.ports.ledger, self.decision_id(), now, matchmaking::load(), decide).await
+    }
+
+    pub(crate) async fn look_after_duel(&self, nonce: DuelNonce) -> PortResult<()> {
+        let (now, policy) = (self.now(), self.policy);
+        let decide = move |view: &_| duel::look_after(view, nonce, now, &policy);
+        let load = LoadSpec::keys([Key::Duel(nonce)]);
+        transact(&*self.ports.ledger, self.decision_id(), now, load, decide).await
+    }
+
+    /// A duel in whatever state; none if it was never made or has expired.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub async fn duel(&self, nonce: DuelNonce) -> PortResult<Option<Duel>> {
+        let view = self.ports.ledger.read(self.now(), LoadSpec::keys([Key::Duel(nonce)])).await?;
+        Ok(view.duel(nonce).map(|(_, duel)| duel.clone()))
+    }
+
+    /// The records of duels that have ended with a verdict, the latest first: at most `limit` (and
+    /// [`DUELS_PAGE_MAX`]) with nonces below `before`.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub async fn duels(&self, before: Option<DuelNonce>, limit: usize) -> PortResult<Vec<DuelRecord>> {
+        let page = self.ports.ledger.duels(self.now(), before, limit.min(DUELS_PAGE_MAX)).await?;
+        let record = |(nonce, stored): (DuelNonce, Stored)| {
+            let Item::Duel(duel) = stored.item else { return None };
+            DuelRecord::of(nonce, &duel, &self.validator)
+        };
+        Ok(page.into_iter().filter_map(record).collect())
+    }
+
+    /// A miner's last duels, oldest first.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub async fn history(&self, hotkey: Hotkey) -> PortResult<History> {
+        let view = self.ports.ledger.read(self.now(), LoadSpec::keys([Key::History(hotkey)])).await?;
+        Ok(view.history(&hotkey).map(|(_, history)| history.clone()).unwrap_or_default())
+    }
+
+    /// Leaves a duel's record where anybody may fetch it. Repeating it does no harm.
+    pub(crate) async fn publish_duel(&self, nonce: DuelNonce) -> PortResult<()> {
+        let Some(record) =
+            self.duel(nonce).await?.and_then(|duel| DuelRecord::of(nonce, &duel, &self.validator))
+        else {
+            return Ok(());
+        };
+        let json = record.to_json();
+        put(&*self.ports.blobs, &duel_key(nonce), Bytes::from(json)).await
+    }
+
+    /// The standings as last noted; none before the first time.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub async fn leaderboard(&self) -> PortResult<Option<Leaderboard>> {
+        let view = self.ports.ledger.read(self.now(), LoadSpec::keys([Key::Leaderboard])).await?;
+        Ok(view.leaderboard().cloned())
+    }
+
+    /// Computes the standings from every registered miner's record and notes them.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub async fn note_leaderboard(&self) -> PortResult<Leaderboard> {
+        let neurons = self.roster().await?;
+        let leaderboard = self.standings(&neurons).await?;
+        let noted = leaderboard.clone();
+        let decide = move |view: &_| leaderboard::note(view, noted.clone());
+        let load = LoadSpec::keys([Key::Leaderboard]);
+        transact(&*self.ports.ledger, self.decision_id(), self.now(), load, decide).await?;
+        Ok(leaderboard)
+    }
+
+    async fn standings(&self, neurons: &[Neuron]) -> PortResult<Leaderboard> {
+        let now = self.now();
+        let chunks = neurons.chunks(RECORDS_AT_ONCE).map(|chunk| {
+            let keys = chunk.iter().map(|neuron| Key::Record(neuron.hotkey));
+            self.ports.ledger.read(now, LoadSpec::keys(keys))
+        });
+        let views = stream::iter(chunks).buffered(1).try_collect::<Vec<_>>().await?;
+        let mut whole = View::default();
+        for view in &views {
+            for (key, stored) in view.items() {
+                whole.insert(*key, stored.cloned());
+            }
+        }
+        Ok(Leaderboard::of(&whole, neurons, now, &self.policy))
+    }
+}
+
+/// Where a duel's record lies.
+fn duel_key(nonce: DuelNonce) -> BlobKey {
+    BlobKey(format!("duels/{nonce}.json"))
+}
