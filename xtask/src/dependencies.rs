@@ -103,6 +103,16 @@ const RULES: &[Rule] = &[
         reach: Reach::Only(&["sn17-app", "sn17-core", "sn17-render", "sn17-score", "sn17-splat"]),
         banned: &["axum", "aws-*"],
     },
+    Rule {
+        package: "sn17-chain",
+        reach: Reach::Only(&["sn17-core", "sn17-wire"]),
+        banned: &["axum", "aws-*", "openssl"],
+    },
+    Rule {
+        package: "sn17-llm",
+        reach: Reach::Only(&["sn17-app", "sn17-core"]),
+        banned: &["axum", "aws-*", "openssl"],
+    },
     // The heavy trees of the other hosts stay out of the default binary.
     Rule { package: "sn17-cli", reach: Reach::Anything, banned: &["aws-*", "worker", "wasmtime"] },
     Rule {
@@ -117,6 +127,8 @@ const RULES: &[Rule] = &[
     Rule { package: "sn17-tests", reach: Reach::Anything, banned: ANYTHING },
     Rule { package: "sn17-bench", reach: Reach::Anything, banned: ANYTHING },
     Rule { package: "sn17-golden", reach: Reach::Anything, banned: ANYTHING },
+    // A server of another's API, which knows nothing of ours.
+    Rule { package: "sn17-judge-server", reach: Reach::Only(&[]), banned: ANYTHING },
     Rule { package: "sn17-scaling", reach: Reach::Anything, banned: ANYTHING },
     Rule { package: "sn17-wasm-vectors", reach: Reach::Anything, banned: ANYTHING },
     // It builds everything else, so it cannot wait for it.

@@ -1,0 +1,108 @@
+//! The tokens that may be spent in a day.
+
+use sn17_core::UnixMs;
+
+/// Milliseconds of a day.
+const DAY_MS: u64 = 86_400_000;
+
+/// What was spent today, by the clock that callers pass in; a day is one in UTC.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    limit: Option<u64>,
+    /// Days since the epoch.
+    day: u64,
+    spent: u64,
+}
+
+/// Tokens set aside for one try. One that is dropped counts as spent: a try that nobody waited for may still be
+/// charged.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Reserved {
+    day: u64,
+    tokens: u64,
+}
+
+impl Budget {
+    /// Nothing spent yet; without a limit it only counts.
+    pub(crate) const fn new(limit: Option<u64>) -> Self {
+        Self { limit, day: 0, spent: 0 }
+    }
+
+    /// Sets tokens aside, or says in how many seconds the next day begins.
+    pub(crate) fn reserve(&mut self, now: UnixMs, tokens: u64) -> Result<Reserved, u64> {
+        let day = now.0 / DAY_MS;
+        // A clock that is set back does not bring a spent budget back.
+        if day > self.day {
+            self.day = day;
+            self.spent = 0;
+        }
+        let spent = self.spent.saturating_add(tokens);
+        if self.limit.is_some_and(|limit| spent > limit) {
+            let next_day_ms = (self.day + 1).saturating_mul(DAY_MS);
+            return Err(next_day_ms.saturating_sub(now.0).div_ceil(1_000));
+        }
+        self.spent = spent;
+        Ok(Reserved { day: self.day, tokens })
+    }
+
+    /// Replaces what was set aside by what was really spent.
+    pub(crate) fn settle(&mut self, reserved: Reserved, tokens: u64) {
+        if reserved.day == self.day {
+            self.spent = self.spent.saturating_sub(reserved.tokens).saturating_add(tokens);
+        }
+    }
+
+    /// Tokens spent or set aside today.
+    pub(crate) const fn spent(&self) -> u64 {
+        self.spent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 1.5 s before midnight.
+    const EVENING: UnixMs = UnixMs(20_000 * DAY_MS - 1_500);
+    const MORNING: UnixMs = UnixMs(20_000 * DAY_MS);
+
+    #[test]
+    fn a_budget_is_used_up_until_the_next_day() {
+        let mut budget = Budget::new(Some(100));
+        let first = budget.reserve(EVENING, 60).expect("there is enough");
+        assert_eq!(budget.reserve(EVENING, 41).expect_err("there is not"), 2);
+        budget.settle(first, 10);
+        let second = budget.reserve(EVENING, 90).expect("the rest is free again");
+        assert_eq!(budget.spent(), 100);
+        drop(second);
+        assert_eq!(budget.reserve(EVENING, 1).expect_err("what was dropped is spent"), 2);
+        assert!(budget.reserve(MORNING, 100).is_ok());
+    }
+
+    #[test]
+    fn what_was_set_aside_yesterday_does_not_count_today() {
+        let mut budget = Budget::new(Some(100));
+        let yesterdays = budget.reserve(EVENING, 60).expect("there is enough");
+        let todays = budget.reserve(MORNING, 30).expect("there is enough");
+        budget.settle(yesterdays, 70);
+        budget.settle(todays, 20);
+        assert_eq!(budget.spent(), 20);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_brings_nothing_back() {
+        let mut budget = Budget::new(Some(100));
+        let _spent = budget.reserve(MORNING, 100).expect("there is enough");
+        assert_eq!(budget.reserve(EVENING, 1).expect_err("today is used up"), 86_402);
+    }
+
+    #[test]
+    fn figures_beyond_reason_do_not_overflow() {
+        let mut budget = Budget::new(None);
+        let reserved = budget.reserve(UnixMs(u64::MAX), u64::MAX).expect("there is no limit");
+        budget.settle(reserved, u64::MAX);
+        let _more = budget.reserve(UnixMs(u64::MAX), u64::MAX).expect("there is no limit");
+        assert_eq!(budget.spent(), u64::MAX);
+    }
+}

@@ -1,0 +1,19 @@
+//! Language models behind OpenAI-compatible endpoints: the client, and the judge of duels on top of it.
+//!
+//! [`Chat`] asks an [`Endpoint`] for chat completions and keeps to limits: of time, size, tries, rate and cost.
+//! [`OpenAiJudge`] asks it which of two splats is the worse one.
+
+mod backoff;
+mod budget;
+mod chat;
+mod completion;
+mod endpoint;
+mod gate;
+mod judge;
+mod request;
+
+pub use chat::{Chat, ChatError};
+pub use completion::Completion;
+pub use endpoint::{ApiKey, Endpoint, EndpointError};
+pub use judge::OpenAiJudge;
+pub use request::{Content, Message, NotAPicture, Part, Request, Role, Schema};
