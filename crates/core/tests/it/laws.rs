@@ -7,12 +7,17 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use sn17_core::cooldown::{cooldown_until, is_on_cooldown};
+use sn17_core::duel::Ruling;
+use sn17_core::glicko::Outcome;
 use sn17_core::index::due_entry;
-use sn17_core::ledger::Stored;
-use sn17_core::policy::MinerRules;
+use sn17_core::ledger::{Contest, Stored};
+use sn17_core::policy::{DuelRules, MinerRules};
 use sn17_core::pull::PullReply;
-use sn17_core::state::{Item, Key, Session, Submission, SubmissionState, Task, TaskKind, TaskState};
+use sn17_core::state::{
+    DuelState, Item, Key, Session, Submission, SubmissionState, Task, TaskKind, TaskState,
+};
 use sn17_core::submit::Submit;
+use sn17_core::task::Comparison;
 use sn17_core::{Hotkey, TaskId};
 
 use crate::world::{World, failed, invalid, payload, scored};
@@ -29,6 +34,9 @@ enum Command {
     Sweep,
     LoseTimers,
     LoseScoring,
+    LoseJudging,
+    MakeDuel,
+    Judge { pick: usize, answer: u8, again: bool },
     Join(bool),
     Leave(usize),
     Flag(usize, bool),
@@ -68,6 +76,10 @@ fn command() -> impl Strategy<Value = Command> {
         1 => Just(Command::Sweep),
         1 => Just(Command::LoseTimers),
         1 => Just(Command::LoseScoring),
+        1 => Just(Command::LoseJudging),
+        6 => Just(Command::MakeDuel),
+        6 => (index.clone(), any::<u8>(), any::<bool>())
+            .prop_map(|(pick, answer, again)| Command::Judge { pick, answer, again }),
         1 => any::<bool>().prop_map(Command::Join),
         1 => index.clone().prop_map(Command::Leave),
         1 => (index, any::<bool>()).prop_map(|(miner, strong)| Command::Flag(miner, strong)),
@@ -95,6 +107,16 @@ impl Run {
                 ..MinerRules::default()
             };
             policy.tasks.copies = 2;
+            policy.judge.enabled = true;
+            policy.judge.resend_secs = 60;
+            policy.duels = DuelRules {
+                per_minute: 30,
+                start_delay_secs: 0,
+                slots: 0,
+                pull_secs: 200,
+                open_secs: 300,
+                ..DuelRules::default()
+            };
             // So long that every accepted result stays in it.
             policy.rewards.window_secs = 7 * 24 * 3600;
         });
@@ -136,6 +158,12 @@ impl Run {
             }
             Command::LoseTimers => self.world.timers.clear(),
             Command::LoseScoring => self.world.scoring.clear(),
+            Command::LoseJudging => self.world.judging.clear(),
+            Command::MakeDuel => {
+                self.world.publish_roster();
+                self.world.make_duel();
+            }
+            Command::Judge { pick, answer, again } => self.judge(pick, answer, again),
             Command::Join(strong) => {
                 let miner = self.world.miner(strong);
                 self.miners.push(miner);
@@ -207,6 +235,35 @@ impl Run {
         }
     }
 
+    /// The judge answers, or fails for good, or finds two copies.
+    fn judge(&mut self, pick: usize, answer: u8, again: bool) {
+        if self.world.judging.is_empty() {
+            return;
+        }
+        let index = pick % self.world.judging.len();
+        let contest = self.world.judging[index];
+        if !again {
+            self.world.judging.swap_remove(index);
+        }
+        let outcome = [Outcome::Left, Outcome::Draw, Outcome::Right][usize::from(answer % 3)];
+        match contest {
+            Contest::Duel(nonce) if answer < 25 => {
+                self.world.rule(nonce, &Ruling::Failed { reason: "no answer".to_owned() });
+            }
+            Contest::Duel(nonce) => {
+                self.world.decide(nonce, outcome);
+            }
+            Contest::Task(task) => {
+                let Some(pair) = self.world.task(task).contest().map(|pair| pair.map(|result| result.hotkey))
+                else {
+                    return;
+                };
+                let comparison = if answer < 25 { Comparison::Same } else { Comparison::Judged(outcome) };
+                self.world.compare_pair(task, pair, comparison);
+            }
+        }
+    }
+
     /// TK-1: what was due has been dealt with.
     fn check_nothing_is_due(&self) {
         for (key, stored) in self.world.live() {
@@ -232,6 +289,11 @@ impl Run {
         for task in &self.tasks {
             assert_ne!(self.world.task(*task).state, TaskState::Open, "TK-1");
         }
+        for (key, stored) in self.world.live() {
+            let Item::Duel(duel) = &stored.item else { continue };
+            let is_over = matches!(duel.state, DuelState::Judged { .. } | DuelState::Void { .. });
+            assert!(is_over, "{key:?} never ends");
+        }
     }
 }
 
@@ -254,6 +316,33 @@ fn check_step(run: &Run, before: &Rows, actor: Option<Hotkey>) {
             (_, _) => {}
         }
     }
+}
+
+/// DU-1: ratings change two at a time, by one duel that ends in the same step and says so; what has ended stays.
+fn check_ratings(run: &Run, before: &Rows) {
+    let mut changed = Vec::new();
+    let mut judged = Vec::new();
+    for (key, stored) in &run.world.rows {
+        match (key, &stored.item, before.get(key).map(|stored| &stored.item)) {
+            (Key::Record(hotkey), Item::Record(after), Some(Item::Record(earlier)))
+                if after.rating != earlier.rating || after.duels != earlier.duels =>
+            {
+                changed.push((*hotkey, earlier.rating, after.rating));
+            }
+            (Key::Duel(_), Item::Duel(after), Some(Item::Duel(earlier))) if after != earlier => {
+                let was_over = matches!(earlier.state, DuelState::Judged { .. } | DuelState::Void { .. });
+                assert!(!was_over, "DU-1: a duel that had ended changed");
+                if let DuelState::Judged { left, right, .. } = &after.state {
+                    judged.push((after.left.hotkey, left.before, left.after));
+                    judged.push((after.right.hotkey, right.before, right.after));
+                }
+            }
+            (_, _, _) => {}
+        }
+    }
+    assert!(judged.len() <= 2, "DU-1: more than one duel in a step");
+    judged.sort_by_key(|(hotkey, _, _)| *hotkey);
+    assert_eq!(changed, judged, "DU-1");
 }
 
 fn check_session(run: &Run, before: &Session, after: &Session, is_actor: bool) {
@@ -344,12 +433,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
     #[test]
-    fn tk_1_as_1_as_2_sb_1_cd_1_hold_in_any_order(commands in prop::collection::vec(command(), 1..120)) {
+    fn tk_1_as_1_as_2_sb_1_cd_1_du_1_hold_in_any_order(commands in prop::collection::vec(command(), 1..120)) {
         let mut run = Run::new();
         for command in &commands {
             let before = run.world.rows.clone();
             let actor = run.run(command);
             check_step(&run, &before, actor);
+            check_ratings(&run, &before);
             check_state(&run);
         }
         run.wind_down();

@@ -142,6 +142,7 @@ impl World {
             match effect {
                 Effect::Score { task, hotkey } => self.scoring.push((task, hotkey)),
                 Effect::Timer { task, at } => self.timers.push((at, task)),
+                Effect::Judge(contest) => self.judging.push(contest),
             }
         }
     }

@@ -1,5 +1,9 @@
 //! The decisions as a network experiences them: whole runs against a model ledger in virtual time.
 
+mod arena;
+mod comparisons;
+mod duels;
+mod fair_play;
 mod laws;
 mod ledger;
 mod policy;

@@ -1,6 +1,6 @@
 //! Who gets what, and when.
 
-use sn17_core::policy::MinerRules;
+use sn17_core::policy::{FairPlayRules, MinerRules, Policy};
 use sn17_core::pull::{self, Pull, PullReply};
 use sn17_core::state::{Key, KeyHash, Origin, Prompt, TaskKind};
 use sn17_core::task::NewTask;
@@ -23,6 +23,12 @@ fn short_rules() -> MinerRules {
 
 fn no_cooldown() -> MinerRules {
     MinerRules { cooldown_secs: 0, throttle_secs: 0, ..MinerRules::default() }
+}
+
+/// Miners may come again at once, and pass as often as they like.
+fn tireless(policy: &mut Policy) {
+    policy.miners = no_cooldown();
+    policy.fair_play = FairPlayRules::upstream();
 }
 
 #[test]
@@ -189,7 +195,7 @@ fn cd_1_a_hundred_violations_are_forgiven_by_default() {
 #[test]
 fn tk_2_organic_tasks_come_before_synthetic_ones_and_oldest_first() {
     let mut world = World::with(|policy| {
-        policy.miners = no_cooldown();
+        tireless(policy);
         policy.tasks.copies = 1;
     });
     let alice = world.strong_miner();
@@ -212,7 +218,7 @@ fn tk_2_organic_tasks_come_before_synthetic_ones_and_oldest_first() {
 #[test]
 fn tk_2_a_strong_miner_gets_the_oldest_of_both_queues() {
     let mut world = World::with(|policy| {
-        policy.miners = no_cooldown();
+        tireless(policy);
         policy.tasks.copies = 1;
     });
     let (weak, strong) = (world.weak_miner(), world.strong_miner());
@@ -228,7 +234,7 @@ fn tk_2_a_strong_miner_gets_the_oldest_of_both_queues() {
 #[test]
 fn tk_2_a_young_task_only_for_the_strong_does_not_hide_an_older_one_behind_a_full_page() {
     let mut world = World::with(|policy| {
-        policy.miners = no_cooldown();
+        tireless(policy);
         policy.tasks.copies = 1;
     });
     let (alice, bob) = (world.strong_miner(), world.weak_miner());
@@ -247,7 +253,7 @@ fn tk_2_a_young_task_only_for_the_strong_does_not_hide_an_older_one_behind_a_ful
 #[test]
 fn tk_2_the_cursor_does_not_leap_over_tasks_behind_a_full_page() {
     let mut world = World::with(|policy| {
-        policy.miners = no_cooldown();
+        tireless(policy);
         policy.tasks.copies = 1;
     });
     let alice = world.weak_miner();
@@ -272,7 +278,7 @@ fn tk_2_the_cursor_does_not_leap_over_tasks_behind_a_full_page() {
 
 #[test]
 fn as_2_many_tasks_had_before_do_not_hide_the_next_one() {
-    let mut world = World::with(|policy| policy.miners = no_cooldown());
+    let mut world = World::with(tireless);
     let alice = world.weak_miner();
     let had = take_organic(&mut world, &alice, 100, 1);
     let cursor = world.session(&alice).cursor.expect("a cursor past what was had");
@@ -282,7 +288,7 @@ fn as_2_many_tasks_had_before_do_not_hide_the_next_one() {
 
 #[test]
 fn as_2_a_task_that_slips_in_among_the_last_seconds_is_still_found() {
-    let mut world = World::with(|policy| policy.miners = no_cooldown());
+    let mut world = World::with(tireless);
     let alice = world.weak_miner();
     take_organic(&mut world, &alice, 40, 1);
     let created = UnixMs(world.now.0 - 9_000);
@@ -293,7 +299,7 @@ fn as_2_a_task_that_slips_in_among_the_last_seconds_is_still_found() {
 
 #[test]
 fn tk_2_tasks_too_old_to_be_had_do_not_hide_a_fresh_one() {
-    let mut world = World::with(|policy| policy.miners = no_cooldown());
+    let mut world = World::with(tireless);
     let alice = world.weak_miner();
     for number in 0..1_000 {
         world.add_task(&format!("old {number}"));

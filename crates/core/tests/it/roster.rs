@@ -8,7 +8,7 @@ use sn17_core::submit::SubmitReply;
 use crate::world::{World, hotkey, scored};
 
 fn neuron(uid: u16, key: u16, incentive: f64) -> Neuron {
-    Neuron { uid, hotkey: hotkey(key), stake: 10.0, incentive }
+    Neuron { uid, hotkey: hotkey(key), coldkey: None, stake: 10.0, incentive }
 }
 
 #[test]

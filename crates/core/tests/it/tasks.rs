@@ -351,6 +351,7 @@ fn the_best_result_has_the_best_standing_rating_score_and_time_in_this_order() {
         rating,
         score,
         standing,
+        contends: true,
         submit_time,
         blob: String::from("splat"),
         bytes: 1,

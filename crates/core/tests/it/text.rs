@@ -1,5 +1,6 @@
 //! Items as text: what a store that people look into shows them.
 
+use sn17_core::judging::{Likeness, Sketch};
 use sn17_core::state::KeyHash;
 use sn17_core::{Hotkey, TaskId, UnixMs};
 
@@ -14,4 +15,15 @@ fn ids_and_hashes_are_text_where_people_may_read_them() {
         assert!(serde_json::from_str::<Hotkey>(bad).is_err(), "{bad}");
         assert!(serde_json::from_str::<TaskId>(bad).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn a_likeness_is_readable_where_people_read_it() {
+    let likeness = Likeness { geometry: [1; 32], sketch: Sketch([0xabcd; 64]), picture: 5, sides: 0.5 };
+    let json = serde_json::to_string(&likeness).unwrap();
+    assert!(json.contains(&"abcd".repeat(64)), "{json}");
+    assert_eq!(serde_json::from_str::<Likeness>(&json).unwrap(), likeness);
+    assert!(serde_json::from_str::<Sketch>("\"abcd\"").is_err());
+    let wide = "é".repeat(128);
+    assert!(serde_json::from_str::<Sketch>(&format!("\"{wide}\"")).is_err());
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use sn17_core::duel;
 use sn17_core::index::due_entry;
-use sn17_core::ledger::{LoadSpec, Stored};
+use sn17_core::ledger::{Contest, LoadSpec, Stored};
 use sn17_core::miner::{self, Figures};
 use sn17_core::policy::Policy;
 use sn17_core::pull::{self, Pull, PullReply};
@@ -27,10 +28,12 @@ pub(crate) struct World {
     pub(crate) timers: Vec<(UnixMs, TaskId)>,
     /// Scoring work not yet done.
     pub(crate) scoring: Vec<(TaskId, Hotkey)>,
+    /// Comparisons not yet made.
+    pub(crate) judging: Vec<Contest>,
     pub(crate) rows: BTreeMap<Key, Stored>,
-    roster: Roster,
+    pub(crate) roster: Roster,
     pub(crate) decisions: u128,
-    ids: u128,
+    pub(crate) ids: u128,
 }
 
 impl World {
@@ -57,6 +60,7 @@ impl World {
             policy,
             timers: Vec::new(),
             scoring: Vec::new(),
+            judging: Vec::new(),
             rows: BTreeMap::new(),
             roster: Roster::default(),
             decisions: 0,
@@ -100,9 +104,16 @@ impl World {
                 Key::Submission(id, hotkey) => {
                     self.transact(LoadSpec::default(), |view| settle::resend(view, id, hotkey, now, &policy));
                 }
-                Key::Session(_) | Key::Record(_) | Key::ApiKey(_) | Key::Roster => {
-                    panic!("{key:?} is never due")
+                Key::Duel(nonce) => {
+                    self.transact(LoadSpec::default(), |view| duel::look_after(view, nonce, now, &policy));
                 }
+                Key::Session(_)
+                | Key::Record(_)
+                | Key::ApiKey(_)
+                | Key::Roster
+                | Key::History(_)
+                | Key::Matchmaker
+                | Key::Leaderboard => panic!("{key:?} is never due"),
             }
         }
     }
@@ -119,7 +130,7 @@ impl World {
 
     pub(crate) fn miner(&mut self, strong: bool) -> Hotkey {
         let uid = u16::try_from(self.roster.neurons.len()).expect("few miners");
-        let neuron = Neuron { uid, hotkey: hotkey(uid), stake: 10.0, incentive: 0.0 };
+        let neuron = Neuron { uid, hotkey: hotkey(uid), coldkey: None, stake: 10.0, incentive: 0.0 };
         self.roster.neurons.push(neuron.clone());
         self.register(&neuron, strong);
         neuron.hotkey
@@ -138,7 +149,8 @@ impl World {
     /// Copies the strong flag of the roster into a session.
     pub(crate) fn flag(&mut self, hotkey: Hotkey, strong: bool) {
         let session = self.session(&hotkey);
-        let neuron = Neuron { uid: session.uid, hotkey, stake: session.stake, incentive: 0.0 };
+        let (uid, stake) = (session.uid, session.stake);
+        let neuron = Neuron { uid, hotkey, coldkey: None, stake, incentive: 0.0 };
         self.register(&neuron, strong);
     }
 
@@ -367,6 +379,7 @@ pub(crate) fn scored(score: f64) -> Finding {
     Finding::Measured {
         metrics: Metrics { alignment: 1.0, iqa: score, ..Metrics::default() },
         synthetic: false,
+        likeness: None,
     }
 }
 
