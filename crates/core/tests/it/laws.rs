@@ -36,6 +36,7 @@ enum Command {
     LoseScoring,
     LoseJudging,
     MakeDuel,
+    Fight,
     Judge { pick: usize, answer: u8, again: bool },
     Join(bool),
     Leave(usize),
@@ -77,7 +78,8 @@ fn command() -> impl Strategy<Value = Command> {
         1 => Just(Command::LoseTimers),
         1 => Just(Command::LoseScoring),
         1 => Just(Command::LoseJudging),
-        6 => Just(Command::MakeDuel),
+        3 => Just(Command::MakeDuel),
+        6 => Just(Command::Fight),
         6 => (index.clone(), any::<u8>(), any::<bool>())
             .prop_map(|(pick, answer, again)| Command::Judge { pick, answer, again }),
         1 => any::<bool>().prop_map(Command::Join),
@@ -163,6 +165,11 @@ impl Run {
                 self.world.publish_roster();
                 self.world.make_duel();
             }
+            Command::Fight => {
+                self.world.publish_roster();
+                let sides = self.world.make_duel().map(|nonce| self.world.sides(nonce));
+                self.fight(&sides.into_iter().flatten().collect::<Vec<_>>());
+            }
             Command::Judge { pick, answer, again } => self.judge(pick, answer, again),
             Command::Join(strong) => {
                 let miner = self.world.miner(strong);
@@ -232,6 +239,23 @@ impl Run {
         if had_effect {
             assert!(!self.settled.contains(&(task, miner)), "SB-1: settled twice");
             self.settled.push((task, miner));
+        }
+    }
+
+    /// Whoever is free among them does its next task well.
+    fn fight(&mut self, miners: &[Hotkey]) {
+        for miner in miners {
+            if self.world.session(miner).assignment.is_some() {
+                continue;
+            }
+            self.world.rest(miner);
+            let task = self.world.take(miner);
+            let request = self.world.result(miner, task);
+            self.world.submit_as(&request);
+            self.submitted.push(request);
+            if let Some(index) = self.world.scoring.iter().position(|waiting| *waiting == (task, *miner)) {
+                self.settle(index, u8::MAX, false);
+            }
         }
     }
 
