@@ -7,11 +7,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sn17_app::ports::{Nonce, PortError, PortErrorKind, PortResult, QuotaWindow};
 use sn17_core::ledger::QueueName;
-use sn17_core::state::{Key, KeyHash};
+use sn17_core::state::{DuelNonce, Key, KeyHash};
 use sn17_core::{Hotkey, TaskId, UnixMs};
 
 /// Version of the values' format. It changes whenever an item's shape does, as postcard does not name fields.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// A group of rows, by the first byte of their keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,10 @@ const SESSION: u8 = b'm';
 const RECORD: u8 = b'r';
 const API_KEY: u8 = b'k';
 const ROSTER: u8 = b'o';
+const DUEL: u8 = b'd';
+const HISTORY: u8 = b'h';
+const MATCHMAKER: u8 = b'p';
+const LEADERBOARD: u8 = b'l';
 
 /// The bounds of the rows of API keys among the items, the end excluded.
 pub(crate) const API_KEYS: ([u8; 2], [u8; 2]) =
@@ -80,6 +84,16 @@ pub(crate) fn item_row(table: Table, key: &Key) -> Vec<u8> {
             row.extend_from_slice(&hash.0);
         }
         Key::Roster => row.push(ROSTER),
+        Key::Duel(nonce) => {
+            row.push(DUEL);
+            row.extend_from_slice(&nonce.0.to_be_bytes());
+        }
+        Key::History(hotkey) => {
+            row.push(HISTORY);
+            row.extend_from_slice(&hotkey.0);
+        }
+        Key::Matchmaker => row.push(MATCHMAKER),
+        Key::Leaderboard => row.push(LEADERBOARD),
     }
     row
 }
@@ -96,6 +110,12 @@ pub(crate) fn item_key(row: &[u8]) -> PortResult<Key> {
         Some((&RECORD, hotkey)) => hotkey.try_into().ok().map(|hotkey| Key::Record(Hotkey(hotkey))),
         Some((&API_KEY, hash)) => hash.try_into().ok().map(|hash| Key::ApiKey(KeyHash(hash))),
         Some((&ROSTER, [])) => Some(Key::Roster),
+        Some((&DUEL, nonce)) => {
+            nonce.try_into().ok().map(|nonce| Key::Duel(DuelNonce(u64::from_be_bytes(nonce))))
+        }
+        Some((&HISTORY, hotkey)) => hotkey.try_into().ok().map(|hotkey| Key::History(Hotkey(hotkey))),
+        Some((&MATCHMAKER, [])) => Some(Key::Matchmaker),
+        Some((&LEADERBOARD, [])) => Some(Key::Leaderboard),
         Some(_) | None => None,
     };
     key.ok_or_else(|| corrupt("a row has no item's name"))
@@ -156,6 +176,7 @@ pub(crate) fn message_name(row: &[u8]) -> PortResult<(QueueName, u64)> {
     let queue = match row.get(1) {
         Some(b's') => Some(QueueName::Scoring),
         Some(b't') => Some(QueueName::Timers),
+        Some(b'j') => Some(QueueName::Judging),
         Some(_) | None => None,
     };
     queue.zip(number).ok_or_else(|| corrupt("a row has no message's name"))
@@ -170,6 +191,7 @@ pub(crate) const fn queue_byte(queue: QueueName) -> u8 {
     match queue {
         QueueName::Scoring => b's',
         QueueName::Timers => b't',
+        QueueName::Judging => b'j',
     }
 }
 
@@ -210,11 +232,15 @@ mod tests {
             Key::Record(hotkey),
             Key::ApiKey(KeyHash([9; 32])),
             Key::Roster,
+            Key::Duel(DuelNonce(1_750_000_000)),
+            Key::History(hotkey),
+            Key::Matchmaker,
+            Key::Leaderboard,
         ];
         for key in keys {
             assert_eq!(item_key(&item_row(Table::Items, &key)).unwrap(), key);
         }
-        for row in [&b""[..], b"i", b"it", b"izzz", b"io1", &[b'i', SUBMISSION, 1, 2]] {
+        for row in [&b""[..], b"i", b"it", b"izzz", b"io1", b"id1", b"ip1", &[b'i', SUBMISSION, 1, 2]] {
             assert!(item_key(row).is_err(), "{row:?}");
         }
     }

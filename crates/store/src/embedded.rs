@@ -8,9 +8,9 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use sn17_app::ports::{Decide, Due, Ledger, Nonce, PortError, PortErrorKind, PortResult, QuotaWindow};
 use sn17_core::UnixMs;
-use sn17_core::index::due_entry;
+use sn17_core::index::{due_entry, judged_entry};
 use sn17_core::ledger::{DecisionId, LoadSpec, Stored, View};
-use sn17_core::state::{Key, KeyHash};
+use sn17_core::state::{DuelNonce, Key, KeyHash};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::attention::Attention;
@@ -330,6 +330,34 @@ impl Ledger for Embedded {
             Ok(true)
         })?;
         Ok(keys)
+    }
+
+    async fn duels(
+        &self,
+        now: UnixMs,
+        before: Option<DuelNonce>,
+        limit: usize,
+    ) -> PortResult<Vec<(DuelNonce, Stored)>> {
+        let shared = self.shared();
+        shared.pulse.check()?;
+        let rows = shared.rows.snapshot();
+        let (mut duels, mut before) = (Vec::new(), before);
+        while duels.len() < limit {
+            let wanted = limit - duels.len();
+            let page = shared.indexes().judged_page(before, wanted);
+            for &nonce in &page {
+                let key = Key::Duel(nonce);
+                // The index may be ahead of the rows, and keeps an expired duel until it is swept.
+                let stored = look_at(&*rows, now, &key)?;
+                let judged = stored.filter(|stored| judged_entry(&key, &stored.item).is_some());
+                duels.extend(judged.map(|stored| (nonce, stored)));
+            }
+            before = page.last().copied();
+            if page.len() < wanted {
+                break;
+            }
+        }
+        Ok(duels)
     }
 }
 

@@ -9,11 +9,11 @@ use std::ops::Bound;
 use sn17_core::UnixMs;
 use sn17_core::index::{OpenPosition, OpenQueue};
 use sn17_core::ledger::QueueName;
-use sn17_core::state::Key;
+use sn17_core::state::{DuelNonce, Key};
 
 use crate::attention::Attention;
 
-/// Open tasks, the calendar and the messages, in the order in which they are asked for.
+/// Open tasks, the calendar, judged duels and the messages, in the order in which they are asked for.
 ///
 /// The writer changes them as it stages a batch, so they may be ahead of what is committed: readers look at the
 /// rows themselves before they believe an entry.
@@ -22,8 +22,10 @@ pub(crate) struct Indexes {
     anyone: BTreeSet<OpenPosition>,
     strong_only: BTreeSet<OpenPosition>,
     due: BTreeSet<(UnixMs, Key)>,
+    judged: BTreeSet<DuelNonce>,
     scoring: BTreeSet<(UnixMs, u64)>,
     timers: BTreeSet<(UnixMs, u64)>,
+    judging: BTreeSet<(UnixMs, u64)>,
 }
 
 impl Indexes {
@@ -37,6 +39,7 @@ impl Indexes {
             anyone: in_queue(OpenQueue::Anyone),
             strong_only: in_queue(OpenQueue::StrongOnly),
             due: attention.iter().filter_map(|(key, places)| Some((places.due?, *key))).collect(),
+            judged: attention.iter().filter_map(|(_, places)| places.judged).collect(),
             ..Self::default()
         }
     }
@@ -47,12 +50,18 @@ impl Indexes {
             let entries = messages.iter().filter(|(queue, ..)| *queue == wanted);
             entries.map(|&(_, visible_at, number)| (visible_at, number)).collect()
         };
-        Self { scoring: of_queue(QueueName::Scoring), timers: of_queue(QueueName::Timers), ..Self::default() }
+        Self {
+            scoring: of_queue(QueueName::Scoring),
+            timers: of_queue(QueueName::Timers),
+            judging: of_queue(QueueName::Judging),
+            ..Self::default()
+        }
     }
 
     /// The items' side of one and the messages' side of the other.
     pub(crate) fn join(items: Self, messages: Self) -> Self {
-        Self { scoring: messages.scoring, timers: messages.timers, ..items }
+        let Self { scoring, timers, judging, .. } = messages;
+        Self { scoring, timers, judging, ..items }
     }
 
     /// Moves an item from its old places to its new ones.
@@ -71,6 +80,14 @@ impl Indexes {
             }
             if let Some(at) = new.due {
                 self.due.insert((at, *key));
+            }
+        }
+        if old.judged != new.judged {
+            if let Some(nonce) = old.judged {
+                self.judged.remove(&nonce);
+            }
+            if let Some(nonce) = new.judged {
+                self.judged.insert(nonce);
             }
         }
     }
@@ -107,6 +124,12 @@ impl Indexes {
         entries.take_while(|(at, _)| *at <= now).take(max).copied().collect()
     }
 
+    /// The latest `max` judged duels with nonces below `before`, the latest first.
+    pub(crate) fn judged_page(&self, before: Option<DuelNonce>, max: usize) -> Vec<DuelNonce> {
+        let to = before.map_or(Bound::Unbounded, Bound::Excluded);
+        self.judged.range((Bound::Unbounded, to)).rev().take(max).copied().collect()
+    }
+
     /// How many messages a queue holds, visible or not.
     pub(crate) fn messages_len(&self, queue: QueueName) -> usize {
         self.messages(queue).len()
@@ -134,6 +157,7 @@ impl Indexes {
         let messages = match queue {
             QueueName::Scoring => &mut self.scoring,
             QueueName::Timers => &mut self.timers,
+            QueueName::Judging => &mut self.judging,
         };
         if let Some(visible_at) = old {
             messages.remove(&(visible_at, number));
@@ -147,6 +171,7 @@ impl Indexes {
         match queue {
             QueueName::Scoring => &self.scoring,
             QueueName::Timers => &self.timers,
+            QueueName::Judging => &self.judging,
         }
     }
 

@@ -152,6 +152,7 @@ fn parse_receipt(receipt: &str) -> Option<(QueueName, u64, u32)> {
     let queue = match parts.next()? {
         "s" => QueueName::Scoring,
         "t" => QueueName::Timers,
+        "j" => QueueName::Judging,
         _ => return None,
     };
     Some((queue, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))

@@ -13,6 +13,7 @@ pub(crate) struct Waiting {
     watchers: Mutex<HashMap<Key, Watchers>>,
     scoring: Notify,
     timers: Notify,
+    judging: Notify,
 }
 
 /// The watchers of one item.
@@ -36,6 +37,7 @@ impl Waiting {
         match queue {
             QueueName::Scoring => &self.scoring,
             QueueName::Timers => &self.timers,
+            QueueName::Judging => &self.judging,
         }
     }
 

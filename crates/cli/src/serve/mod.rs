@@ -339,11 +339,15 @@ fn open_ports(
 
 /// BL-1: blobs outlive everything that names them, with an hour to spare.
 fn blob_options(policy: &Policy) -> FolderOptions {
-    let tasks_secs = policy.tasks.deadline_secs + policy.tasks.lifetime_secs;
-    let kept_secs = tasks_secs.max(policy.submissions.lifetime_secs) + 3600;
-    let retention_secs =
-        ["submissions", "prompts", "previews"].map(|name| (name.to_owned(), kept_secs)).to_vec();
-    FolderOptions { retention_secs, ..FolderOptions::default() }
+    const SPARE_SECS: u64 = 3600;
+    let Policy { tasks, submissions, duels, judge, .. } = policy;
+    let tasks_secs = tasks.deadline_secs + tasks.lifetime_secs;
+    let judged_secs = duels.open_secs + judge.resend_secs * (u64::from(judge.resends_max) + 1);
+    let kept_secs = tasks_secs.max(submissions.lifetime_secs).max(judged_secs) + SPARE_SECS;
+    let kept = ["submissions", "prompts", "previews"].map(|name| (name, kept_secs));
+    let records = ("duels", duels.lifetime_secs + SPARE_SECS);
+    let retention_secs = kept.into_iter().chain([records]).map(|(name, secs)| (name.to_owned(), secs));
+    FolderOptions { retention_secs: retention_secs.collect(), ..FolderOptions::default() }
 }
 
 fn metagraph_file(args: &ServeArgs, folder: &DataFolder) -> PathBuf {

@@ -42,11 +42,11 @@ pub struct FolderOptions {
 
 impl Default for FolderOptions {
     fn default() -> Self {
-        const TWO_DAYS_SECS: u64 = 48 * 60 * 60;
-        let kept_two_days = ["submissions", "prompts", "previews"];
+        const DAY_SECS: u64 = 24 * 60 * 60;
+        let days = [("submissions", 2), ("prompts", 2), ("previews", 2), ("duels", 30)];
         Self {
             upload_secs: 15 * 60,
-            retention_secs: kept_two_days.map(|name| (name.to_owned(), TWO_DAYS_SECS)).to_vec(),
+            retention_secs: days.map(|(name, days)| (name.to_owned(), days * DAY_SECS)).to_vec(),
             uploads_max: 256,
             reads_max: 512,
         }

@@ -8,8 +8,8 @@ use sn17_core::state::{Item, Key, KeyHash};
 
 use super::Harness;
 use super::samples::{
-    commit, commit_as, create, decision_id, hotkey, read, rev, score_effect, session, submission, task,
-    task_id, timer_effect, update,
+    commit, commit_as, create, decision_id, hotkey, judge_effect, read, rev, score_effect, session,
+    submission, task, task_id, timer_effect, update,
 };
 
 fn session_key(number: u8) -> Key {
@@ -264,11 +264,14 @@ pub async fn effects_come_with_the_commit(harness: &mut impl Harness) {
     let (ledger, queue, now) = (harness.ledger(), harness.queue(), harness.now());
     let timer = timer_effect(now.plus_secs(20));
     let write = create_session(1).causing(score_effect(1)).causing(timer).causing(score_effect(2));
+    let write = write.causing(judge_effect(17));
     commit(&*ledger, now, vec![write]).await.expect("it is new");
     let received = queue.receive(QueueName::Scoring, 10, 30, 5).await.expect("messages");
     let mut effects: Vec<_> = received.iter().map(|delivery| delivery.effect).collect();
     effects.sort_by_key(|effect| format!("{effect:?}"));
     assert_eq!(effects, [score_effect(1), score_effect(2)]);
+    let received = queue.receive(QueueName::Judging, 10, 30, 5).await.expect("messages");
+    assert_eq!(received.iter().map(|delivery| delivery.effect).collect::<Vec<_>>(), [judge_effect(17)]);
     assert_eq!(queue.receive(QueueName::Timers, 10, 30, 0).await.expect("messages"), []);
     harness.advance(21).await;
     let received = queue.receive(QueueName::Timers, 10, 30, 5).await.expect("messages");

@@ -11,6 +11,7 @@
 
 pub mod blobs;
 pub mod ledger;
+pub mod ledger_duels;
 pub mod ledger_index;
 pub mod ledger_wait;
 pub mod queue;
@@ -167,6 +168,11 @@ macro_rules! ledger_conformance {
             open_tasks_come_oldest_first, full_tasks_leave_the_open_queue, pages_continue_behind_a_place,
             ended_tasks_leave_every_index, expired_tasks_are_on_no_page, due_comes_longest_overdue_first,
             due_times_move_with_the_task, api_keys_are_listed, indexes_survive_a_reopen
+        }
+        $crate::conformance_tests! { $make, ledger_duels:
+            items_of_the_competition_come_back, judged_duels_come_latest_first, pages_of_duels_end_before_a_nonce,
+            duels_without_a_verdict_are_not_listed, expired_duels_are_not_listed,
+            duels_are_due_until_they_have_ended, duels_survive_a_reopen
         }
         $crate::conformance_tests! { $make, ledger_wait:
             watch_answers_at_once_when_newer, watch_answers_after_a_commit, watch_ends_at_its_deadline,

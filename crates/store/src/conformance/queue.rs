@@ -6,7 +6,7 @@ use sn17_app::ports::{Delivery, PortErrorKind, Queue, Receipt};
 use sn17_core::ledger::{Effect, QueueName};
 
 use super::Harness;
-use super::samples::{score_effect, timer_effect};
+use super::samples::{judge_effect, score_effect, timer_effect};
 
 /// Receives without hope: what is there now, at most ten.
 async fn receive(queue: &dyn Queue, name: QueueName) -> Vec<Delivery> {
@@ -34,10 +34,15 @@ pub async fn messages_arrive_in_their_queue(harness: &mut impl Harness) {
     let timer = timer_effect(harness.now());
     send(&*queue, score_effect(1)).await;
     send(&*queue, timer).await;
+    send(&*queue, judge_effect(1)).await;
     let received = receive_one(&*queue, QueueName::Scoring, 30).await;
     assert_eq!((received.effect, received.receive_count), (score_effect(1), 1));
     let received = receive_one(&*queue, QueueName::Timers, 30).await;
     assert_eq!((received.effect, received.receive_count), (timer, 1));
+    let received = receive_one(&*queue, QueueName::Judging, 30).await;
+    assert_eq!((received.effect, received.receive_count), (judge_effect(1), 1));
+    queue.extend(&received.receipt, 60).await.expect("the delivery is ours");
+    queue.ack(&received.receipt).await.expect("the delivery is ours");
 }
 
 /// The backlog of a queue counts waiting, delayed and delivered messages, and no other queue's.
@@ -47,7 +52,11 @@ pub async fn the_backlog_counts_every_message(harness: &mut impl Harness) {
     queue.send(score_effect(2), Some(harness.now().plus_secs(20))).await.expect("the queue takes it");
     let received = receive_one(&*queue, QueueName::Scoring, 30).await;
     assert_eq!(queue.backlog(QueueName::Scoring).await.expect("a count"), 2);
-    assert_eq!(queue.backlog(QueueName::Timers).await.expect("a count"), 0);
+    for other in [QueueName::Timers, QueueName::Judging] {
+        assert_eq!(queue.backlog(other).await.expect("a count"), 0);
+    }
+    send(&*queue, judge_effect(1)).await;
+    assert_eq!(queue.backlog(QueueName::Judging).await.expect("a count"), 1);
     queue.ack(&received.receipt).await.expect("the delivery is ours");
     assert_eq!(queue.backlog(QueueName::Scoring).await.expect("a count"), 1);
 }
@@ -140,7 +149,9 @@ pub async fn poison_becomes_a_dead_letter(harness: &mut impl Harness) {
     let dead = queue.dead_letters(QueueName::Scoring, 10).await.expect("an answer");
     assert_eq!(dead, [score_effect(1), score_effect(2)]);
     assert_eq!(queue.dead_letters(QueueName::Scoring, 1).await.expect("an answer"), [score_effect(1)]);
-    assert_eq!(queue.dead_letters(QueueName::Timers, 10).await.expect("an answer"), []);
+    for other in [QueueName::Timers, QueueName::Judging] {
+        assert_eq!(queue.dead_letters(other, 10).await.expect("an answer"), []);
+    }
 }
 
 /// A redriven dead letter is a message with a fresh receive count.
@@ -220,6 +231,7 @@ pub async fn queues_survive_a_reopen(harness: &mut impl Harness) {
     send(&*queue, score_effect(1)).await;
     let delivery = receive_one(&*queue, QueueName::Scoring, 20).await;
     send(&*queue, timer_effect(harness.now())).await;
+    send(&*queue, judge_effect(1)).await;
     drop(queue);
     harness.reopen().await;
     let queue = harness.queue();
@@ -232,4 +244,5 @@ pub async fn queues_survive_a_reopen(harness: &mut impl Harness) {
     counts.sort_unstable();
     assert_eq!(counts, [1, 2]);
     receive_one(&*queue, QueueName::Timers, 20).await;
+    assert_eq!(receive_one(&*queue, QueueName::Judging, 20).await.effect, judge_effect(1));
 }

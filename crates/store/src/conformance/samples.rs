@@ -5,10 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sn17_app::ports::{Ledger, PortResult, transact};
-use sn17_core::ledger::{DecisionId, Effect, LoadSpec, Step, Stored, Write};
+use sn17_core::glicko::{Outcome, Rating};
+use sn17_core::leaderboard::{Leaderboard, Standings};
+use sn17_core::ledger::{Contest, DecisionId, Effect, LoadSpec, Step, Stored, Write};
 use sn17_core::state::{
-    ApiKey, Assignment, Holder, Item, Key, KeyHash, Origin, Prompt, Session, Submission, SubmissionState,
-    Task, TaskKind, TaskState,
+    ApiKey, Assignment, Duel, DuelNonce, DuelState, Entry, History, Holder, Item, Key, KeyHash, Matchmaker,
+    Origin, Prompt, RatingChange, RatingPoint, Session, Side, Submission, SubmissionState, Task, TaskKind,
+    TaskState,
 };
 use sn17_core::{Hotkey, TaskId, UnixMs};
 
@@ -44,6 +47,7 @@ pub fn task(created: UnixMs, copies: u8) -> Task {
         holders: Vec::new(),
         results: Vec::new(),
         first_result_due: None,
+        judging: false,
         state: TaskState::Open,
     }
 }
@@ -64,6 +68,9 @@ pub fn session(cooldown_until: u64) -> Session {
         violations: 0,
         violation_at: UnixMs(0),
         last_pull: UnixMs(0),
+        duels: Vec::new(),
+        passes: 0,
+        passes_at: UnixMs(0),
         cursor: None,
     }
 }
@@ -89,6 +96,7 @@ pub fn submission(submitted_at: UnixMs, resend_at: UnixMs) -> Submission {
         assigned_at: submitted_at,
         submitted_at,
         threshold: 0.6,
+        likeness: None,
         state: SubmissionState::Submitted { resends: 0, resend_at },
     }
 }
@@ -102,6 +110,76 @@ pub fn api_key(owner: &str) -> ApiKey {
         hourly: Some(10),
         daily: None,
     }
+}
+
+/// An open duel of the first two miners, whose sides are in by an hour after `created` or never.
+pub fn duel(created: UnixMs) -> Duel {
+    let side = |number: u8| Side {
+        hotkey: hotkey(number),
+        coldkey: Some(hotkey(number + 100)),
+        uid: number.into(),
+        pulled: None,
+        entry: Entry::Awaited,
+    };
+    Duel {
+        task: task_id(created, 77),
+        prompt: Prompt::Text("a small wooden chair with three legs".to_owned()),
+        slots: 256,
+        created,
+        pull_until: created.plus_secs(1800),
+        closes: created.plus_secs(3600),
+        left: side(1),
+        right: side(2),
+        state: DuelState::Open,
+    }
+}
+
+/// The end of a duel that the left side has won.
+pub fn judged(ended: UnixMs) -> DuelState {
+    let rating = |rating| Rating { rating, deviation: 120.5, volatility: 0.06 };
+    let change = |after| RatingChange { before: rating(1500.0), after: rating(after) };
+    DuelState::Judged {
+        ended,
+        outcome: Outcome::Left,
+        explanation: "the right one has no legs".to_owned(),
+        left: change(1562.25),
+        right: change(1437.75),
+    }
+}
+
+/// One of each item that only the competition has, with its key.
+pub fn competition(now: UnixMs) -> [(Key, Item); 4] {
+    let point = RatingPoint {
+        nonce: DuelNonce(now.secs()),
+        at: now,
+        opponent: hotkey(2),
+        owner: None,
+        score: 0.5,
+        rating: 1562.25,
+        deviation: 120.5,
+        moved: 62.25,
+    };
+    let row = Standings {
+        hotkey: hotkey(1),
+        uid: 1,
+        rating: 1562.25,
+        deviation: 120.5,
+        accepted: 3,
+        reward: 4686.75,
+        weight: 1.0,
+        duels: 2,
+        wins: 1,
+        draws: 1,
+    };
+    let matchmaker = Matchmaker { since: now, last_nonce: DuelNonce(now.secs()), next_at: now.plus_secs(10) };
+    let side = Entry::Delivered { score: 0.75, sha256: [7; 32], synthetic: true };
+    let duel = Duel { left: Side { entry: side, ..duel(now).left }, state: judged(now), ..duel(now) };
+    [
+        (Key::Duel(DuelNonce(now.secs())), Item::Duel(duel)),
+        (Key::History(hotkey(1)), Item::History(History { points: vec![point] })),
+        (Key::Matchmaker, Item::Matchmaker(matchmaker)),
+        (Key::Leaderboard, Item::Leaderboard(Leaderboard { taken: now, rows: vec![row] })),
+    ]
 }
 
 /// Commits `writes` without looking at anything.
@@ -181,4 +259,9 @@ pub fn score_effect(number: u8) -> Effect {
 /// The effect that asks for a look at a task at `at`.
 pub fn timer_effect(at: UnixMs) -> Effect {
     Effect::Timer { task: TaskId(1), at }
+}
+
+/// The effect that asks for the judge's word on a duel.
+pub const fn judge_effect(nonce: u64) -> Effect {
+    Effect::Judge(Contest::Duel(DuelNonce(nonce)))
 }

@@ -99,13 +99,17 @@ async fn an_upload_of_a_process_that_died_is_swept() {
 }
 
 #[tokio::test]
-async fn blobs_are_swept_after_two_days_where_the_options_say_so() {
+async fn blobs_are_swept_after_two_days_and_duels_after_thirty() {
+    const DAY_SECS: u64 = 24 * 60 * 60;
     let blobs = TemporaryBlobs::default();
-    for name in ["submissions/task/miner.spz", "prompts/one.png", "previews/one.png", "models/kept.onnx"] {
+    let two_days = ["submissions/task/miner.spz", "prompts/one.png", "previews/one.png"];
+    for name in two_days.into_iter().chain(["duels/1750000000.json", "models/kept.onnx"]) {
         blobs.put(name).await;
     }
-    assert_eq!(blobs.sweep(in_secs(48 * 60 * 60 - 60)).await.unwrap(), 0);
-    assert_eq!(blobs.sweep(in_secs(48 * 60 * 60 + 1)).await.unwrap(), 3);
+    assert_eq!(blobs.sweep(in_secs(2 * DAY_SECS - 60)).await.unwrap(), 0);
+    assert_eq!(blobs.sweep(in_secs(2 * DAY_SECS + 1)).await.unwrap(), 3);
+    assert_eq!(blobs.sweep(in_secs(30 * DAY_SECS - 60)).await.unwrap(), 0);
+    assert_eq!(blobs.sweep(in_secs(30 * DAY_SECS + 1)).await.unwrap(), 1);
     assert_eq!(blobs.files(), [Path::new("models/kept.onnx")]);
     assert!(!blobs.folder.path().join("submissions/task").exists(), "an empty folder stays behind");
     blobs.put("submissions/task/miner.spz").await;
