@@ -71,6 +71,14 @@ pub enum ChatError {
     },
 }
 
+/// What every try of a call has in common.
+struct Call {
+    body: Bytes,
+    /// What it costs at most.
+    tokens_max: u64,
+    may_be_cut: bool,
+}
+
 /// What came of one try.
 enum Fault {
     /// The reply is whole and unusable.
@@ -169,13 +177,16 @@ impl Chat {
     }
 
     async fn try_often(&self, request: &Request) -> Result<Completion, ChatError> {
-        let body = Bytes::from(request.to_json(&self.endpoint));
-        let tokens_max = request.tokens_max(&self.endpoint);
+        let call = Call {
+            body: Bytes::from(request.to_json(&self.endpoint)),
+            tokens_max: request.tokens_max(&self.endpoint),
+            may_be_cut: request.may_be_cut,
+        };
         let mut tried = 0;
         loop {
             tried += 1;
             tracing::Span::current().record("llm.tries", tried);
-            let fault = match self.try_once(&body, tokens_max).await? {
+            let fault = match self.try_once(&call).await? {
                 Ok(completion) => return Ok(completion),
                 Err(fault) => fault,
             };
@@ -196,13 +207,14 @@ impl Chat {
     }
 
     /// One try, in its turn and within the budget.
-    async fn try_once(&self, body: &Bytes, tokens_max: u64) -> Result<Result<Completion, Fault>, ChatError> {
+    async fn try_once(&self, call: &Call) -> Result<Result<Completion, Fault>, ChatError> {
+        let tokens_max = call.tokens_max;
         let _turn = self.gate.enter().await.map_err(ChatError::from)?;
         let reserved = self.budget().reserve((self.host.now)(), tokens_max).map_err(|retry_after_secs| {
             let reason = "the tokens of the day are used up".to_owned();
             ChatError::Throttled { retry_after_secs, reason }
         })?;
-        let outcome = match timeout(self.endpoint.timeout, self.exchange(body, tokens_max)).await {
+        let outcome = match timeout(self.endpoint.timeout, self.exchange(call)).await {
             Ok(outcome) => outcome,
             Err(_elapsed) => {
                 Err(Fault::Lost(format!("the model did not answer within {:?}", self.endpoint.timeout)))
@@ -220,8 +232,8 @@ impl Chat {
     }
 
     /// One HTTP exchange.
-    async fn exchange(&self, body: &Bytes, tokens_max: u64) -> Result<Completion, Fault> {
-        let sent = self.client.post(self.url.clone()).body(body.clone()).send().await;
+    async fn exchange(&self, call: &Call) -> Result<Completion, Fault> {
+        let sent = self.client.post(self.url.clone()).body(call.body.clone()).send().await;
         let mut response = sent.map_err(|error| Fault::Lost(with_sources(&error.without_url())))?;
         let status = response.status();
         let retry_after = backoff::retry_after(response.headers(), (self.host.now)());
@@ -249,8 +261,9 @@ impl Chat {
         }
         let reply = Reply::from_json(&reply).map_err(|reason| Fault::Unusable { tokens: None, reason })?;
         let tokens = reply.tokens();
-        let text = reply.into_text().map_err(|reason| Fault::Unusable { tokens, reason })?;
-        Ok(Completion { text, tokens: tokens.unwrap_or(tokens_max) })
+        let (text, is_cut) =
+            reply.into_text(call.may_be_cut).map_err(|reason| Fault::Unusable { tokens, reason })?;
+        Ok(Completion { text, tokens: tokens.unwrap_or(call.tokens_max), is_cut })
     }
 
     /// The code of an error, if it is one word and not the key.

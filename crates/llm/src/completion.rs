@@ -2,13 +2,15 @@
 
 use serde::Deserialize;
 
-/// A complete answer.
+/// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Completion {
     /// What the model said, never empty.
     pub text: String,
     /// What the call cost, question and answer together; an estimate where the endpoint does not tell.
     pub tokens: u64,
+    /// Whether it ends where its maximum of tokens was reached, which only [`crate::Request::may_be_cut`] allows.
+    pub is_cut: bool,
 }
 
 /// The body of a reply, as far as it is read. Servers add fields of their own, so others are no fault.
@@ -49,21 +51,23 @@ impl Reply {
         self.usage.as_ref().and_then(|usage| usage.total_tokens)
     }
 
-    /// What the model said, if it said all of it.
-    pub(crate) fn into_text(self) -> Result<String, String> {
+    /// What the model said, and whether it was cut off, which may be or not.
+    pub(crate) fn into_text(self, may_be_cut: bool) -> Result<(String, bool), String> {
         let [choice] = <[Choice; 1]>::try_from(self.choices)
             .map_err(|choices| format!("the reply has {} choices instead of one", choices.len()))?;
         if choice.message.refusal.is_some_and(|refusal| !refusal.is_empty()) {
             return Err("the model refused to answer".to_owned());
         }
+        let is_cut = choice.finish_reason.as_deref() == Some("length");
         match choice.finish_reason.as_deref() {
             Some("stop") => {}
+            Some("length") if may_be_cut => {}
             Some("length") => return Err("the answer was cut off at its maximum of tokens".to_owned()),
             Some("content_filter") => return Err("the answer was withheld by a content filter".to_owned()),
             Some(_) | None => return Err("the answer did not end by itself".to_owned()),
         }
         let text = choice.message.content.filter(|text| !text.trim().is_empty());
-        text.ok_or_else(|| "the answer is empty".to_owned())
+        text.map(|text| (text, is_cut)).ok_or_else(|| "the answer is empty".to_owned())
     }
 }
 
@@ -74,7 +78,9 @@ mod tests {
     use super::*;
 
     fn text(reply: &Value) -> Result<String, String> {
-        Reply::from_json(reply.to_string().as_bytes()).and_then(Reply::into_text)
+        let (text, is_cut) = Reply::from_json(reply.to_string().as_bytes())?.into_text(false)?;
+        assert!(!is_cut, "{text}");
+        Ok(text)
     }
 
     fn choice(message: Value, finish_reason: Value) -> Value {
@@ -93,6 +99,17 @@ mod tests {
         assert_eq!(text(&reply), Ok("yes".to_owned()));
         let reply = Reply::from_json(reply.to_string().as_bytes()).expect("a reply");
         assert_eq!(reply.tokens(), Some(7));
+    }
+
+    #[test]
+    fn an_answer_that_may_be_cut_off_says_so() {
+        let ending = |reason: &str| {
+            let reply = json!({"choices": [choice(json!({"content": "yes, but"}), json!(reason))]});
+            Reply::from_json(reply.to_string().as_bytes()).expect("a reply").into_text(true)
+        };
+        assert_eq!(ending("length"), Ok(("yes, but".to_owned(), true)));
+        assert_eq!(ending("stop"), Ok(("yes, but".to_owned(), false)));
+        assert!(ending("content_filter").is_err());
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! Language models behind OpenAI-compatible endpoints: the client, and the judge of duels on top of it.
+//! Language models behind OpenAI-compatible endpoints: the client, and on top of it the judge of duels and the
+//! generators of prompts.
 //!
 //! [`Chat`] asks an [`Endpoint`] for chat completions and keeps to limits: of time, size, tries, rate and cost.
-//! [`OpenAiJudge`] asks it which of two splats is the worse one.
+//! [`OpenAiJudge`] asks it which of two splats is the worse one, [`generators`] ask it for prompts.
 
 mod backoff;
 mod budget;
@@ -9,6 +10,7 @@ mod chat;
 mod completion;
 mod endpoint;
 mod gate;
+pub mod generators;
 mod judge;
 mod request;
 

@@ -30,6 +30,14 @@ pub struct Request {
     pub temperature: Option<f32>,
     /// Another maximum of tokens of the answer than the endpoint's.
     pub max_tokens: Option<u32>,
+    /// The share of the likeliest words that are drawn from, 0 to 1; the server's default if none.
+    pub top_p: Option<f32>,
+    /// What words that are there already lose, -2 to 2; the server's default if none.
+    pub presence_penalty: Option<f32>,
+    /// What words lose each time they come, -2 to 2; the server's default if none.
+    pub frequency_penalty: Option<f32>,
+    /// Whether an answer that ends at its maximum of tokens is one: a list is of use without its end, JSON is not.
+    pub may_be_cut: bool,
 }
 
 /// One message of a conversation.
@@ -112,6 +120,12 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    presence_penalty: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frequency_penalty: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     response_format: Option<ResponseFormat<'a>>,
 }
 
@@ -124,7 +138,18 @@ enum ResponseFormat<'a> {
 impl Request {
     /// A request with the endpoint's settings and no demands on the form of the answer.
     pub fn new(messages: Vec<Message>) -> Self {
-        Self { messages, schema: None, seed: None, model: None, temperature: None, max_tokens: None }
+        Self {
+            messages,
+            schema: None,
+            seed: None,
+            model: None,
+            temperature: None,
+            max_tokens: None,
+            top_p: None,
+            presence_penalty: None,
+            frequency_penalty: None,
+            may_be_cut: false,
+        }
     }
 
     /// The model that this request goes to.
@@ -140,6 +165,9 @@ impl Request {
             temperature: self.temperature.unwrap_or(endpoint.temperature),
             max_tokens: self.max_tokens.unwrap_or(endpoint.max_tokens),
             seed: self.seed.map(|seed| seed & (u64::MAX >> 1)),
+            top_p: self.top_p,
+            presence_penalty: self.presence_penalty,
+            frequency_penalty: self.frequency_penalty,
             response_format: self
                 .schema
                 .as_ref()

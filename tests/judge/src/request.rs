@@ -20,6 +20,15 @@ pub struct Asked {
     /// For repeatable sampling.
     #[serde(default)]
     pub seed: Option<i64>,
+    /// The share of the likeliest words, 0 to 1.
+    #[serde(default)]
+    pub top_p: Option<f32>,
+    /// From -2 to 2.
+    #[serde(default)]
+    pub presence_penalty: Option<f32>,
+    /// From -2 to 2.
+    #[serde(default)]
+    pub frequency_penalty: Option<f32>,
     /// The form of the answer.
     #[serde(default)]
     pub response_format: Option<AskedFormat>,
@@ -104,6 +113,12 @@ impl Asked {
         }
         if !(0.0..=2.0).contains(&asked.temperature) || asked.max_tokens == 0 {
             return Err("temperature or max_tokens is out of range".to_owned());
+        }
+        let penalties = [asked.presence_penalty, asked.frequency_penalty];
+        if asked.top_p.is_some_and(|share| !(0.0..=1.0).contains(&share))
+            || penalties.into_iter().flatten().any(|penalty| !(-2.0..=2.0).contains(&penalty))
+        {
+            return Err("top_p or a penalty is out of range".to_owned());
         }
         if let Some(AskedFormat::JsonSchema { json_schema }) = &asked.response_format {
             check_schema(json_schema)?;

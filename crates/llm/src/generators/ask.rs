@@ -21,7 +21,8 @@ const SENTENCE_TOKENS_MAX: u32 = 200;
 /// Initials of categories and objects, each as likely as any other. Few English things begin with q, x or z, and
 /// models answer those with the same few again and again.
 const INITIALS: [char; 23] = [
-    'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'r', 's', 't', 'u', 'v', 'w', 'y',
+    'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'r', 's', 't', 'u', 'v',
+    'w', 'y',
 ];
 
 /// Asks for a list of phrases about objects of a category.
@@ -79,7 +80,9 @@ mod tests {
 
     /// Numbers with every lane set to its part of the range.
     fn randoms() -> impl Iterator<Item = u128> {
-        (0..=1_000_u128).map(|step| (u128::MAX / 1_000 * step) ^ (step * 97_003) ^ ((step * 40_503) << 32) ^ ((step * 7_919) << 64))
+        (0..=1_000_u128).map(|step| {
+            (u128::MAX / 1_000 * step) ^ (step * 97_003) ^ ((step * 40_503) << 32) ^ ((step * 7_919) << 64)
+        })
     }
 
     #[test]
@@ -88,7 +91,10 @@ mod tests {
             let request = list("robots", &Settings::default(), random);
             assert!(request.temperature.is_some_and(|temperature| (0.35..=0.55).contains(&temperature)));
             assert!(request.seed.is_some_and(|seed| seed < 100_000));
-            assert_eq!((request.top_p, request.presence_penalty, request.frequency_penalty), (Some(0.95), Some(0.3), Some(0.3)));
+            assert_eq!(
+                (request.top_p, request.presence_penalty, request.frequency_penalty),
+                (Some(0.95), Some(0.3), Some(0.3))
+            );
             assert_eq!((request.max_tokens, request.may_be_cut), (Some(400), true));
         }
         let temperature = |random| list("", &Settings::default(), random).temperature;
@@ -111,7 +117,9 @@ mod tests {
     fn the_instruction_names_what_is_asked_for() {
         let text = |request: &Request| serde_json::to_string(&request.messages).expect("JSON");
         let request = list("rocks and minerals", &Settings::default(), 1);
-        assert!(text(&request).contains("rocks and minerals") && text(&request).contains("exactly 20 prompts"));
+        assert!(
+            text(&request).contains("rocks and minerals") && text(&request).contains("exactly 20 prompts")
+        );
         let request = sentence(['k', 'o'], 1);
         assert!(text(&request).contains(r#"\"k\""#) && text(&request).contains(r#"\"o\""#));
         assert!(request.schema.is_some_and(|schema| schema.strict));

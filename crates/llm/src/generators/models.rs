@@ -104,9 +104,10 @@ mod tests {
     #[test]
     fn a_rest_doubles_with_every_failure_up_to_its_maximum() {
         let error = ChatError::Unavailable(String::new());
-        let secs = |random: u128| [0, 1, 2, 8, 9, 10, 1_000].map(|failures| rest(failures, &error, random).as_secs_f32());
-        assert_eq!(secs(0).map(|secs| (secs * 2.0).round()), [1.0, 2.0, 4.0, 256.0, 300.0, 300.0, 300.0]);
-        assert_eq!(secs(u128::MAX).map(f32::round), [1.0, 2.0, 4.0, 256.0, 300.0, 300.0, 300.0]);
+        let ms =
+            |random: u128| [0, 1, 8, 9, 10, 1_000].map(|failures| rest(failures, &error, random).as_millis());
+        assert_eq!(ms(0), [500, 1_000, 128_000, 150_000, 150_000, 150_000]);
+        assert_eq!(ms(u128::MAX), [999, 1_999, 255_999, 299_999, 299_999, 299_999]);
     }
 
     #[test]

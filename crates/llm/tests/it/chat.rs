@@ -13,7 +13,7 @@ async fn a_question_is_put_and_answered() {
     let request = Request { model: Some("another".to_owned()), seed: Some(7), ..Request::new(messages) };
 
     // Two messages and the answer, at 50 tokens each.
-    let expected = Completion { text: "to another".to_owned(), tokens: 150 };
+    let expected = Completion { text: "to another".to_owned(), tokens: 150, is_cut: false };
     assert_eq!(chat.complete(&request).await, Ok(expected));
     assert_eq!(chat.tokens_today(), 150);
     let [asked] = &server.received()[..] else { panic!("one request") };

@@ -176,8 +176,7 @@ async fn a_model_that_is_refused_rests_and_the_others_go_on() {
     assert_eq!(prompts.len(), 200);
     assert_eq!(calls, Calls { asked: 11, answered: 10, refused: 1, ..Calls::default() });
     let asked: String = server.received().iter().map(|asked| asked.model.clone()).collect();
-    assert_eq!(asked, "abccacaccac".replace("abccacaccac", &asked), "{asked}");
-    assert_eq!(asked.matches('b').count(), 1);
+    assert_eq!(asked, "abccaccacca");
 }
 
 /// The first answers of each kind of trouble come at once; after them the models rest for a second at most.
@@ -206,11 +205,7 @@ async fn every_failure_is_outlived() {
 async fn what_no_model_answers_is_skipped() {
     let next = AtomicUsize::new(0);
     let server = serve(move |asked| {
-        if instruction(asked).contains("\"weapons\"") {
-            Ok("<nothing>".repeat(0))
-        } else {
-            Ok(list(&next, 20))
-        }
+        if instruction(asked).contains("\"weapons\"") { Ok(String::new()) } else { Ok(list(&next, 20)) }
     })
     .await;
     let categories = ["weapons", "robots"].map(str::to_owned).to_vec();
