@@ -6,20 +6,41 @@ use sn17_core::duel;
 use sn17_core::leaderboard::{self, Leaderboard};
 use sn17_core::ledger::{LoadSpec, QueueName, Stored, View};
 use sn17_core::matchmaking::{self, Draw};
-use sn17_core::state::{Duel, DuelNonce, History, Item, Key, Neuron};
+use sn17_core::state::{Duel, DuelNonce, DuelState, Entry, History, Item, Key, Neuron};
 use sn17_core::{Hotkey, TaskId};
 use sn17_wire::duels::DuelRecord;
 
 use crate::App;
 use crate::clients::put;
-use crate::ports::{BlobKey, PortResult, transact};
+use crate::ports::{BlobKey, BlobRead, PortErrorKind, PortResult, transact};
+use crate::scoring::{Picture, preview_key};
 
 /// Most duels that one call makes, should the clock have stood still for long.
 const DUELS_AT_ONCE: usize = 64;
 /// Duels shown on a page, at most.
 pub const DUELS_PAGE_MAX: usize = 100;
-/// Records read together; DynamoDB answers 100 items a call.
+/// Duels looked at to see whether scores are synthetic.
+const DUELS_OF_LABEL: usize = 16;
+/// Records read together; a `BatchGetItem` takes 100 keys.
 const RECORDS_AT_ONCE: usize = 100;
+
+/// One of the two places of a duel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DuelSide {
+    /// The first of the pair.
+    Left,
+    /// The second of the pair.
+    Right,
+}
+
+/// What the judge has seen of one side.
+#[derive(Debug)]
+pub struct DuelPicture {
+    /// The PNG: four views of the result, two by two.
+    pub png: BlobRead,
+    /// Where it lies.
+    pub blob: BlobKey,
+}
 
 impl App {
     /// Makes the duels that are due (DU-2); answers how many. Call it at least once a minute.
@@ -64,6 +85,37 @@ impl App {
         Ok(view.duel(nonce).map(|(_, duel)| duel.clone()))
     }
 
+    /// The record of a duel; none unless it has ended with a verdict.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub async fn duel_record(&self, nonce: DuelNonce) -> PortResult<Option<DuelRecord>> {
+        let duel = self.duel(nonce).await?;
+        Ok(duel.and_then(|duel| DuelRecord::of(nonce, &duel, &self.validator)))
+    }
+
+    /// The picture that was judged of one side. None before the verdict, as nobody shall see what others are making;
+    /// none of a side without a result, and none once pictures of that age have been swept.
+    ///
+    /// # Errors
+    /// Those of the ports.
+    pub async fn duel_picture(&self, nonce: DuelNonce, side: DuelSide) -> PortResult<Option<DuelPicture>> {
+        let Some(duel) = self.duel(nonce).await? else { return Ok(None) };
+        let side = match side {
+            DuelSide::Left => &duel.left,
+            DuelSide::Right => &duel.right,
+        };
+        let (DuelState::Judged { .. }, Entry::Delivered { .. }) = (&duel.state, &side.entry) else {
+            return Ok(None);
+        };
+        let blob = preview_key(duel.task, side.hotkey, Picture::Grid);
+        match self.ports.blobs.get(&blob).await {
+            Ok(png) => Ok(Some(DuelPicture { png, blob })),
+            Err(error) if error.kind == PortErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The records of duels that have ended with a verdict, the latest first: at most `limit` (and
     /// [`DUELS_PAGE_MAX`]) with nonces below `before`.
     ///
@@ -89,11 +141,7 @@ impl App {
 
     /// Leaves a duel's record where anybody may fetch it. Repeating it does no harm.
     pub(crate) async fn publish_duel(&self, nonce: DuelNonce) -> PortResult<()> {
-        let Some(record) =
-            self.duel(nonce).await?.and_then(|duel| DuelRecord::of(nonce, &duel, &self.validator))
-        else {
-            return Ok(());
-        };
+        let Some(record) = self.duel_record(nonce).await? else { return Ok(()) };
         let json = record.to_json();
         put(&*self.ports.blobs, &duel_key(nonce), Bytes::from(json)).await
     }
@@ -113,12 +161,19 @@ impl App {
     /// Those of the ledger.
     pub async fn note_leaderboard(&self) -> PortResult<Leaderboard> {
         let neurons = self.roster().await?;
-        let leaderboard = self.standings(&neurons).await?;
+        let synthetic = self.has_synthetic_scores().await?;
+        let leaderboard = Leaderboard { synthetic, ..self.standings(&neurons).await? };
         let noted = leaderboard.clone();
         let decide = move |view: &_| leaderboard::note(view, noted.clone());
         let load = LoadSpec::keys([Key::Leaderboard]);
         transact(&*self.ports.ledger, self.decision_id(), self.now(), load, decide).await?;
         Ok(leaderboard)
+    }
+
+    /// Whether any of the last duels was fought with scores of synthetic model weights.
+    async fn has_synthetic_scores(&self) -> PortResult<bool> {
+        let duels = self.duels(None, DUELS_OF_LABEL).await?;
+        Ok(duels.iter().any(|duel| duel.left.synthetic || duel.right.synthetic))
     }
 
     async fn standings(&self, neurons: &[Neuron]) -> PortResult<Leaderboard> {

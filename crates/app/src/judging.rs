@@ -57,13 +57,25 @@ pub enum JudgeError {
     },
 }
 
+impl JudgeError {
+    /// Whether the judge has been asked at all.
+    const fn is_a_try(&self) -> bool {
+        match self {
+            Self::Invalid(_) | Self::Unavailable(_) => true,
+            Self::Throttled { .. } => false,
+        }
+    }
+}
+
 /// What a worker does with a delivery after a try.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judged {
     /// Has taken effect now or before: acknowledge it.
     Done,
-    /// Not this time: let others try, but not before so many seconds.
-    Later(u64),
+    /// The judge failed this time: let others try.
+    Retry,
+    /// The judge wants to be left alone for so many seconds. That is no try.
+    PutOff(u64),
 }
 
 /// The pictures of one result, and its score.
@@ -100,7 +112,7 @@ impl App {
             }
             (DuelState::Awaiting { .. }, None) => match self.compare_sides(nonce, duel, judge).await? {
                 Ok((outcome, explanation)) => Ruling::Decided { outcome, explanation },
-                Err(error) if is_last => Ruling::Failed { reason: error.to_string() },
+                Err(error) if is_last && error.is_a_try() => Ruling::Failed { reason: error.to_string() },
                 Err(error) => return Ok(later(nonce, &error)),
             },
             // Decided by an earlier delivery, whose record may not have been published.
@@ -145,7 +157,7 @@ impl App {
             match self.compare(id, &task.prompt, pair, scores, task.created.secs(), judge).await? {
                 Ok((outcome, _)) => Comparison::Judged(outcome),
                 // A client does not wait for a judge that cannot be reached: it is a draw, as in the original.
-                Err(error) if is_last => {
+                Err(error) if is_last && error.is_a_try() => {
                     tracing::warn!(task.id = %id, %error, "two results could not be compared");
                     Comparison::Judged(Outcome::Draw)
                 }
@@ -258,7 +270,7 @@ impl App {
 fn later(what: impl std::fmt::Display, error: &JudgeError) -> Judged {
     tracing::warn!(contest = %what, %error, "two results could not be compared, trying again");
     match error {
-        JudgeError::Throttled { retry_after_secs, .. } => Judged::Later(*retry_after_secs),
-        JudgeError::Invalid(_) | JudgeError::Unavailable(_) => Judged::Later(0),
+        JudgeError::Throttled { retry_after_secs, .. } => Judged::PutOff(*retry_after_secs),
+        JudgeError::Invalid(_) | JudgeError::Unavailable(_) => Judged::Retry,
     }
 }

@@ -21,7 +21,7 @@ use sn17_core::policy::Policy;
 use sn17_core::{Hotkey, UnixMs};
 
 pub use clients::{AddTask, AddTaskError, NewPrompt, ResultFile, ResultLink, TaskStatus};
-pub use competition::DUELS_PAGE_MAX;
+pub use competition::{DUELS_PAGE_MAX, DuelPicture, DuelSide};
 pub use judging::{Judge, JudgeError, Judged, Question};
 pub use keys::{Caller, KeyLimits, KeyRow, KeySecret, NewKey};
 pub use miners::{Admission, AssignedTask, PullAnswer};

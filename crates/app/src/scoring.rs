@@ -46,6 +46,7 @@ pub enum ScoringPrompt {
 }
 
 /// What a scorer finds out.
+#[expect(clippy::large_enum_variant, reason = "almost every answer is a measurement")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scored {
     /// The figures of all views, with pictures for people and duels.

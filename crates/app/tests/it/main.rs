@@ -1,0 +1,3 @@
+//! The use cases over adapters in memory.
+
+mod judging;
