@@ -1,6 +1,7 @@
 //! The judge of duels: a vision-language model that says which of two splats is the worse one.
 
 mod answer;
+mod args;
 mod question;
 
 use std::sync::Arc;
@@ -10,6 +11,8 @@ use sn17_app::{Judge, JudgeError, Question};
 use sn17_core::judging::Answer;
 
 use crate::chat::{Chat, ChatError};
+
+pub use args::JudgeArgs;
 
 /// A judge behind an OpenAI-compatible endpoint. One question is one call, with the tries that the endpoint allows.
 ///

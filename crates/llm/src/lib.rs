@@ -17,5 +17,5 @@ mod request;
 pub use chat::{Chat, ChatError};
 pub use completion::Completion;
 pub use endpoint::{ApiKey, Endpoint, EndpointError};
-pub use judge::OpenAiJudge;
+pub use judge::{JudgeArgs, OpenAiJudge};
 pub use request::{Content, Message, NotAPicture, Part, Request, Role, Schema};

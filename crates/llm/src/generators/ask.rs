@@ -2,8 +2,7 @@
 
 use serde_json::json;
 
-use super::Settings;
-use super::instructions::{self, SYSTEM};
+use super::{Instructions, Settings};
 use crate::request::{Message, Request, Schema};
 
 /// Random seeds of calls are below this, as the original's.
@@ -27,8 +26,8 @@ const INITIALS: [char; 23] = [
 
 /// Asks for a list of phrases about objects of a category.
 pub(super) fn list(category: &str, settings: &Settings, random: u128) -> Request {
-    let instruction = instructions::list(category, settings.list_prompts);
-    let mut request = Request::new(vec![Message::system(SYSTEM), Message::user(instruction)]);
+    let instruction = settings.instructions.list(category, settings.list_prompts);
+    let mut request = Request::new(messages(&settings.instructions, instruction));
     request.temperature = Some(between(LIST_TEMPERATURES, random));
     request.top_p = Some(TOP_P);
     request.presence_penalty = Some(PENALTY);
@@ -40,9 +39,8 @@ pub(super) fn list(category: &str, settings: &Settings, random: u128) -> Request
 }
 
 /// Asks for a sentence about an object of the model's choice.
-pub(super) fn sentence([category, object]: [char; 2], random: u128) -> Request {
-    let instruction = instructions::sentence(category, object);
-    let mut request = Request::new(vec![Message::system(SYSTEM), Message::user(instruction)]);
+pub(super) fn sentence(initials: [char; 2], instructions: &Instructions, random: u128) -> Request {
+    let mut request = Request::new(messages(instructions, instructions.sentence(initials)));
     request.temperature = Some(between(SENTENCE_TEMPERATURES, random));
     request.top_p = Some(TOP_P);
     request.max_tokens = Some(SENTENCE_TOKENS_MAX);
@@ -56,6 +54,11 @@ pub(super) fn sentence([category, object]: [char; 2], random: u128) -> Request {
     });
     request.schema = Some(Schema { name: "prompt", strict: true, schema });
     request
+}
+
+fn messages(instructions: &Instructions, instruction: String) -> Vec<Message> {
+    let system = Some(&instructions.system).filter(|system| !system.is_empty());
+    system.map(Message::system).into_iter().chain([Message::user(instruction)]).collect()
 }
 
 /// The initials of a category and of an object.
@@ -120,8 +123,22 @@ mod tests {
         assert!(
             text(&request).contains("rocks and minerals") && text(&request).contains("exactly 20 prompts")
         );
-        let request = sentence(['k', 'o'], 1);
+        let request = sentence(['k', 'o'], &Instructions::default(), 1);
         assert!(text(&request).contains(r#"\"k\""#) && text(&request).contains(r#"\"o\""#));
         assert!(request.schema.is_some_and(|schema| schema.strict));
+    }
+
+    #[test]
+    fn a_model_that_only_goes_on_is_given_a_beginning() {
+        let instructions = Instructions {
+            system: String::new(),
+            list: "{prompts} things of {category}: {prompts".to_owned(),
+            ..Instructions::default()
+        };
+        let settings = Settings { instructions, ..Settings::default() };
+        assert_eq!(
+            list("{prompts}", &settings, 1).messages,
+            [Message::user("20 things of {prompts}: {prompts")]
+        );
     }
 }

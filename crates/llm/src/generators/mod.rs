@@ -17,6 +17,7 @@ use sn17_core::prompts::{Batch, Origin, Outcome, PromptRules, Seen, Statistics, 
 
 use crate::chat::{Chat, ChatError};
 use crate::completion::Completion;
+pub use instructions::Instructions;
 use models::Models;
 
 /// So many answers in a row without a new prompt, and the model rests as if it had failed: each costs money.
@@ -34,6 +35,8 @@ pub enum Method {
 /// What a generator goes by. `Default` is the original's first generator, but for the two figures that say otherwise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
+    /// What models are told.
+    pub instructions: Instructions,
     /// What lists are asked for, in turn: thirty unless set.
     pub categories: Vec<String>,
     /// Prompts that a list is to have: 20. The original asks for 150 and has room for a dozen of them.
@@ -52,6 +55,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            instructions: Instructions::default(),
             categories: grammar::categories().map(str::to_owned).collect(),
             list_prompts: 20,
             list_tokens_max: 400,
@@ -223,7 +227,7 @@ impl Generator {
 
     async fn ask_sentence(&mut self, chat: &Chat, random: u128) -> (usize, Option<ChatError>) {
         let initials = ask::initials(random);
-        let request = ask::sentence(initials, random);
+        let request = ask::sentence(initials, &self.settings.instructions, random);
         self.calls.asked += 1;
         let text = match chat.complete(&request).await {
             Ok(completion) => completion.text,
