@@ -66,6 +66,13 @@ impl Tile {
         }
     }
 
+    /// Writes how much of the background's light row `row` holds back, 0 to 1.
+    pub(crate) fn write_coverage(&self, row: usize, covered: &mut [f32]) {
+        for (column, covered) in covered.iter_mut().enumerate() {
+            *covered = 1.0 - self.rows[row][column / LANES].transmittance[column % LANES].abs();
+        }
+    }
+
     fn add(&mut self, splat: &Projected, origin: [f32; 2]) {
         // Distances from the first pixel's centre to the splat's.
         let [x, y] = [splat.center[0] - origin[0], splat.center[1] - origin[1]];

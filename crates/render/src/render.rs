@@ -16,7 +16,7 @@ pub const WHITE: [f32; 3] = [1.0; 3];
 /// Limits that bound memory and time against objects made to exhaust them; each is checked before the memory it bounds
 /// is allocated.
 ///
-/// Beside the scene and the finished pictures, rendering holds at most `72 · splats_max + 4 · tile_pairs_max` bytes and
+/// Beside the scene and the finished pictures with their coverage, rendering holds at most `72 · splats_max + 4 · tile_pairs_max` bytes and
 /// 8 bytes a tile: 225 MB with the defaults, whatever the number of views and threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RenderBudget {
@@ -63,6 +63,17 @@ pub enum RenderError {
     },
 }
 
+/// A view, and how much of each pixel the object covers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct View {
+    /// The picture.
+    pub frame: Frame,
+    /// For each pixel, row by row, the share of the background's light that the object holds back, 0 to 1.
+    pub coverage: Vec<f32>,
+    /// The background's colour, each channel 0 to 1.
+    pub background: [f32; 3],
+}
+
 /// Renders one view over a background colour (each channel 0 to 1).
 ///
 /// # Errors
@@ -73,6 +84,19 @@ pub fn render(
     background: [f32; 3],
     budget: &RenderBudget,
 ) -> Result<Frame, RenderError> {
+    Ok(render_view(scene, camera, background, budget)?.frame)
+}
+
+/// Renders one view as [`render`] does, and keeps what the object covers.
+///
+/// # Errors
+/// [`RenderError`] if the budget does not allow it.
+pub fn render_view(
+    scene: &Scene,
+    camera: &Camera,
+    background: [f32; 3],
+    budget: &RenderBudget,
+) -> Result<View, RenderError> {
     check_budget(scene, camera, budget)?;
     let mut projected: Vec<Projected> = scene
         .gaussians
@@ -172,18 +196,26 @@ fn for_each_tile(rect: TileRect, tiles_per_row: usize, mut visit: impl FnMut(usi
     }
 }
 
-fn composite(projected: &[Projected], bins: &Bins, size_px: u32, background: [f32; 3]) -> Frame {
+fn composite(projected: &[Projected], bins: &Bins, size_px: u32, background: [f32; 3]) -> View {
     let size = size_px as usize;
     let mut frame = Frame::black(size_px, size_px);
-    frame.pixels.par_chunks_mut(TILE_PX * size * 3).enumerate().for_each(|(tile_row, strip)| {
+    let mut coverage = vec![0.0; size * size];
+    let strips = frame
+        .pixels
+        .par_chunks_mut(TILE_PX * size * 3)
+        .zip(coverage.par_chunks_mut(TILE_PX * size))
+        .enumerate();
+    strips.for_each(|(tile_row, (strip, covered))| {
         for tile_column in 0..bins.tiles_per_row {
             let origin = [tile_column * TILE_PX, tile_row * TILE_PX];
             let tile = Tile::composite(projected, bins.tile(tile_row, tile_column), origin);
-            let (first, last) = (origin[0] * 3, (origin[0] + TILE_PX).min(size) * 3);
-            for (row, pixels) in strip.chunks_mut(size * 3).enumerate() {
-                tile.write_row(row, background, &mut pixels[first..last]);
+            let (first, last) = (origin[0], (origin[0] + TILE_PX).min(size));
+            let rows = strip.chunks_mut(size * 3).zip(covered.chunks_mut(size));
+            for (row, (pixels, covered)) in rows.enumerate() {
+                tile.write_row(row, background, &mut pixels[first * 3..last * 3]);
+                tile.write_coverage(row, &mut covered[first..last]);
             }
         }
     });
-    frame
+    View { frame, coverage, background }
 }

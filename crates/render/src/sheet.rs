@@ -13,7 +13,12 @@ const SHEET_CELL_PX: u32 = 260;
 ///
 /// Views of 518 px give 1041×1041 px, as in the original.
 pub fn duel_grid(views: &[Frame; 16]) -> Frame {
-    grid(&DUEL_VIEWS.map(|view| &views[view]), 2, DUEL_GAP_PX)
+    compose_duel_grid(&DUEL_VIEWS.map(|view| &views[view]))
+}
+
+/// Composes the views of a duel, already chosen.
+pub(crate) fn compose_duel_grid(views: &[&Frame]) -> Frame {
+    grid(views, 2, DUEL_GAP_PX)
 }
 
 /// Composes an overview of any number of views in reading order, four in a row, each reduced to at most 260 px.

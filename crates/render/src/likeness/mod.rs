@@ -1,0 +1,9 @@
+//! What tells that two results are the same: geometry to the last position, geometry about, and looks.
+
+mod fingerprint;
+mod picture;
+mod sketch;
+
+pub use fingerprint::geometry_fingerprint;
+pub use picture::{picture_distance, picture_hash};
+pub use sketch::{GeometrySketch, SKETCH_VALUES, geometry_sketch, similarity};
