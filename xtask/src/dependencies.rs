@@ -129,7 +129,10 @@ const RULES: &[Rule] = &[
     Rule { package: "sn17-golden", reach: Reach::Anything, banned: ANYTHING },
     // A server of another's API, which knows nothing of ours.
     Rule { package: "sn17-judge-server", reach: Reach::Only(&[]), banned: ANYTHING },
+    // Simulations run on every host that the rules run on.
+    Rule { package: "sn17-model", reach: Reach::Only(&["sn17-core"]), banned: IMPURE },
     Rule { package: "sn17-scaling", reach: Reach::Anything, banned: ANYTHING },
+    Rule { package: "sn17-season", reach: Reach::Anything, banned: ANYTHING },
     Rule { package: "sn17-wasm-vectors", reach: Reach::Anything, banned: ANYTHING },
     // It builds everything else, so it cannot wait for it.
     Rule { package: "xtask", reach: Reach::Only(&[]), banned: ANYTHING },

@@ -5,10 +5,8 @@
 //! makes the same decisions on a state of its own and compares. Both are postcard, which writes floats as their bits.
 
 mod call;
-mod ledger;
 mod network;
 mod outcome;
-mod random;
 mod replay;
 mod tamper;
 
@@ -16,11 +14,10 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
-use sn17_core::ledger::MalformedCommit;
 use sn17_core::policy::Policy;
+use sn17_model::{Committed, ContractError, MapLedger};
 
 use call::{Call, Entry};
-use ledger::{Committed, MapLedger};
 use outcome::Outcome;
 
 pub use network::{Size, record};
@@ -48,10 +45,7 @@ pub enum Fault {
     Frames(&'static str),
     /// A decision broke the contract of ledgers.
     #[error(transparent)]
-    Malformed(#[from] MalformedCommit),
-    /// A decision broke the contract of ledgers.
-    #[error("a decision asked for too many loads")]
-    TooManyLoads,
+    Contract(#[from] ContractError),
     /// A decision never took effect.
     #[error("decision {0} lost every race")]
     Conflicts(u64),
@@ -169,7 +163,8 @@ impl Machine {
     /// Ends an hour: removes what has expired, and answers the digest of the day so far.
     fn close_hour(&mut self) -> [u8; 32] {
         self.hour += 1;
-        self.summary.expired += self.ledger.purge(sn17_core::UnixMs::from_secs(self.hour * HOUR_SECS));
+        let purged = self.ledger.purge(sn17_core::UnixMs::from_secs(self.hour * HOUR_SECS));
+        self.summary.expired += purged.len() as u64;
         let digest = self.digest.finalize();
         let decisions = self.summary.decisions - self.decisions_before;
         self.decisions_before = self.summary.decisions;

@@ -2,20 +2,21 @@
 //! manners, workers that lose and repeat verdicts, timers that get lost, and a roster that changes.
 
 mod clients;
+mod duels;
 mod miners;
 mod workers;
 
 use std::collections::BTreeMap;
 
 use sn17_core::glicko::GlickoFlavour;
-use sn17_core::ledger::{DecisionId, Effect};
-use sn17_core::policy::Policy;
+use sn17_core::ledger::{Contest, DecisionId, Effect};
+use sn17_core::policy::{FairPlayRules, Policy, WeightScheme};
 use sn17_core::state::{Key, Prompt};
 use sn17_core::{Hotkey, TaskId, UnixMs};
+use sn17_model::Random;
 
 use super::call::{Call, Entry};
 use super::outcome::{Outcome, Reply};
-use super::random::Random;
 use super::{Fault, Frame, HOUR_SECS, Machine, Summary, fingerprint};
 
 use miners::Miner;
@@ -70,8 +71,15 @@ fn policy(seed: u64) -> Policy {
     policy.miners.strong_miners = 20;
     policy.tasks.lifetime_secs = 4 * HOUR_SECS;
     policy.submissions.lifetime_secs = 6 * HOUR_SECS;
+    policy.judge.enabled = true;
+    // As many as there are miners, so that few pairs are drawn in vain.
+    policy.duels.slots = 0;
+    policy.duels.lifetime_secs = 6 * HOUR_SECS;
     if seed % 2 == 1 {
         policy.glicko.flavour = GlickoFlavour::UpstreamCompat;
+        policy.weights.scheme = WeightScheme::RankCurve;
+    } else {
+        policy.fair_play = FairPlayRules::upstream();
     }
     policy
 }
@@ -88,7 +96,11 @@ enum Event {
     Verdict(TaskId, Hotkey),
     Timer(TaskId),
     Sweep,
-    Duel,
+    /// The judge has finished.
+    Judgement(Contest),
+    /// Duels may be due.
+    Matchmaking,
+    Standings,
     Roster,
     /// A host whose answer was lost makes the same decision again.
     Again(Box<Entry>),
@@ -123,7 +135,8 @@ impl Network {
         self.plan(0, Event::Roster);
         self.plan(SECOND, Event::Client);
         self.plan(MINUTE, Event::Sweep);
-        self.plan(10 * MINUTE, Event::Duel);
+        self.plan(MINUTE, Event::Matchmaking);
+        self.plan(HOUR_SECS * SECOND, Event::Standings);
         for place in 0..self.size.miners {
             let first = self.random.between(SECOND, 10 * MINUTE);
             self.intend(place, first, Intent::Pull);
@@ -161,7 +174,10 @@ impl Network {
             Event::Verdict(task, hotkey) => self.settle(task, hotkey),
             Event::Timer(task) => self.decide(Call::Finalise { task }),
             Event::Sweep => self.sweep(),
-            Event::Duel => self.duel(),
+            Event::Judgement(Contest::Duel(nonce)) => self.rule(nonce),
+            Event::Judgement(Contest::Task(task)) => self.compare(task),
+            Event::Matchmaking => self.make_duels(),
+            Event::Standings => self.note_standings(),
             Event::Roster => self.change_roster(),
             Event::Again(entry) => self.step(*entry).map(|_| ()),
             Event::Call(call) => self.decide(*call),
@@ -233,7 +249,11 @@ impl Network {
             | Call::Deregister { .. }
             | Call::NoteRoster { .. }
             | Call::CompareRoster { .. }
-            | Call::Duel { .. }
+            | Call::MakeDuel { .. }
+            | Call::Rule { .. }
+            | Call::LookAfter { .. }
+            | Call::Compare { .. }
+            | Call::NoteStandings { .. }
             | Call::Figures { .. }
             | Call::Results { .. } => {}
         }
@@ -262,6 +282,17 @@ impl Network {
                     self.plan(after, Event::Timer(task));
                 }
             }
+            Effect::Judge(contest) => {
+                let copies = match self.random.between(1, 100) {
+                    1..=10 => 0,
+                    11..=14 => 2,
+                    _ => 1,
+                };
+                for _ in 0..copies {
+                    let after = self.random.between(SECOND, 20 * SECOND);
+                    self.plan(after, Event::Judgement(contest));
+                }
+            }
         }
     }
 
@@ -270,7 +301,14 @@ impl Network {
             match key {
                 Key::Task(task) => self.decide(Call::Finalise { task })?,
                 Key::Submission(task, hotkey) => self.decide_twice(Call::Resend { task, hotkey })?,
-                Key::Session(_) | Key::Record(_) | Key::ApiKey(_) | Key::Roster => {}
+                Key::Duel(nonce) => self.decide_twice(Call::LookAfter { nonce })?,
+                Key::Session(_)
+                | Key::Record(_)
+                | Key::ApiKey(_)
+                | Key::Roster
+                | Key::History(_)
+                | Key::Matchmaker
+                | Key::Leaderboard => {}
             }
         }
         self.plan(MINUTE, Event::Sweep);

@@ -2,10 +2,10 @@
 
 use sn17_core::TaskId;
 use sn17_core::state::{KeyHash, Origin, Prompt};
+use sn17_model::Random;
 
 use super::{Event, Fault, MINUTE, Network, SECOND};
 use crate::day::call::{Call, NewTaskForm};
-use crate::day::random::Random;
 
 /// How many of a hundred tasks are asked for in each hour, compared with the busiest.
 const RHYTHM: [u64; 24] =

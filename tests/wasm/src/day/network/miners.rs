@@ -2,12 +2,12 @@
 
 use sn17_core::state::{Neuron, Prompt, Roster};
 use sn17_core::{Hotkey, TaskId};
+use sn17_model::Random;
 
 use super::clients::draw_prompt;
 use super::{Event, Fault, HOUR_SECS, Intent, MINUTE, Network, SECOND};
 use crate::day::call::{Call, SubmitForm};
 use crate::day::outcome::Reply;
-use crate::day::random::Random;
 
 /// A place on the subnet, and who holds it.
 pub(super) struct Miner {
@@ -20,6 +20,8 @@ pub(super) struct Miner {
     is_present: bool,
     /// How often it has made up its mind.
     pub(super) turn: u64,
+    /// Some own several miners, and of some nobody knows who owns them.
+    coldkey: Option<Hotkey>,
     stake: f64,
     incentive: f64,
 }
@@ -32,6 +34,11 @@ impl Miner {
             haste: if random.per_mille(100) { 900 } else { 50 },
             is_present: !random.per_mille(40),
             turn: 0,
+            coldkey: match random.between(1, 10) {
+                1 => None,
+                2..=5 => Some(Hotkey([7; 32])),
+                _ => Some(Hotkey(random.bytes())),
+            },
             stake: random.around(500_000_000, 499_000_000),
             incentive: random.around(500_000, 500_000),
         }
@@ -89,6 +96,8 @@ impl Network {
             | Reply::Closed
             | Reply::Taken { .. }
             | Reply::Settled(_)
+            | Reply::Made(_)
+            | Reply::Ruled { .. }
             | Reply::Compared { .. }
             | Reply::Figures { .. }
             | Reply::Results { .. } => {}
@@ -192,6 +201,8 @@ impl Network {
             | Reply::Task { .. }
             | Reply::Closed
             | Reply::Settled(_)
+            | Reply::Made(_)
+            | Reply::Ruled { .. }
             | Reply::Compared { .. }
             | Reply::Figures { .. }
             | Reply::Results { .. } => {}
@@ -227,15 +238,21 @@ impl Network {
         Ok(())
     }
 
-    fn apply_roster(&mut self) -> Result<(), Fault> {
+    /// Who is registered now.
+    pub(super) fn roster(&self) -> Roster {
         let present = self.miners.iter().enumerate().filter(|(_, miner)| miner.is_present);
         let neuron = |(place, miner): (usize, &Miner)| Neuron {
             uid: u16::try_from(place).unwrap_or(u16::MAX),
             hotkey: miner.hotkey,
+            coldkey: miner.coldkey,
             stake: miner.stake,
             incentive: miner.incentive,
         };
-        let roster = Roster { neurons: present.map(neuron).collect() };
+        Roster { neurons: present.map(neuron).collect() }
+    }
+
+    fn apply_roster(&mut self) -> Result<(), Fault> {
+        let roster = self.roster();
         let comparison = Call::CompareRoster { roster: roster.clone() };
         let Reply::Compared { departed, strong } = self.answer(comparison, None)? else {
             return Err(Fault::Frames("a comparison of rosters answered something else"));

@@ -1,12 +1,11 @@
-//! Workers, which judge what was handed in, and the duels between miners.
+//! Workers, which score what was handed in.
 
-use sn17_core::glicko;
 use sn17_core::scoring::{PromptKind, RawViews};
 use sn17_core::{Hotkey, TaskId};
+use sn17_model::Random;
 
-use super::{Event, Fault, MINUTE, Network, SECOND};
+use super::{Fault, Network};
 use crate::day::call::{Call, Found};
-use crate::day::random::Random;
 
 /// Views of a splat.
 const VIEWS: usize = 16;
@@ -31,22 +30,6 @@ impl Network {
             }
         };
         Call::Settle { task, hotkey, found }
-    }
-
-    pub(super) fn duel(&mut self) -> Result<(), Fault> {
-        let left = self.random.index(self.miners.len());
-        let right = (left + 1 + self.random.index(self.miners.len() - 1)) % self.miners.len();
-        let (left, right) = (&self.miners[left], &self.miners[right]);
-        let advantage = 500 + left.strength / 2 - right.strength / 2;
-        let outcome = match self.random.between(1, 1100) {
-            1001.. => glicko::Outcome::Draw,
-            drawn if drawn <= advantage => glicko::Outcome::Left,
-            _ => glicko::Outcome::Right,
-        };
-        let call = Call::Duel { left: left.hotkey, right: right.hotkey, outcome };
-        let after = self.random.between(SECOND, 4 * MINUTE);
-        self.plan(after, Event::Duel);
-        self.decide(call)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The ledger of the recorded day: maps in memory that keep the contract of decisions and nothing else.
+//! Maps in memory that keep the contract of decisions and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -6,15 +6,25 @@ use std::ops::Bound;
 use sn17_core::UnixMs;
 use sn17_core::index::{OpenPosition, OpenQueue, due_entry, open_entry};
 use sn17_core::ledger::{
-    Change, DecisionId, Expect, LOADS_MAX, LoadSpec, OpenPage, Step, Stored, View, Write, check_writes,
+    Change, DecisionId, Expect, LOADS_MAX, LoadSpec, MalformedCommit, OpenPage, Step, Stored, View, Write,
+    check_writes,
 };
 use sn17_core::state::Key;
 
-use super::Fault;
+/// A decision broke the contract of ledgers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ContractError {
+    /// Its writes cannot be committed, whatever the state.
+    #[error(transparent)]
+    Malformed(#[from] MalformedCommit),
+    /// It asked for more loads than [`LOADS_MAX`].
+    #[error("a decision asked for too many loads")]
+    TooManyLoads,
+}
 
 /// Every item, and the indexes that follow from them.
 #[derive(Debug, Default)]
-pub(super) struct MapLedger {
+pub struct MapLedger {
     items: BTreeMap<Key, Stored>,
     open: BTreeMap<OpenQueue, BTreeSet<OpenPosition>>,
     due: BTreeSet<(UnixMs, Key)>,
@@ -22,7 +32,7 @@ pub(super) struct MapLedger {
 
 /// What became of the writes of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Committed {
+pub enum Committed {
     /// All of them took effect.
     Now,
     /// They had taken effect before, under the same decision.
@@ -32,13 +42,16 @@ pub(super) enum Committed {
 }
 
 impl MapLedger {
-    /// Loads what the decision asks for until it answers something else than a load.
-    pub(super) fn decide<R>(
+    /// Loads what the decision asks for until it answers something else than a load; its writes and its answer.
+    ///
+    /// # Errors
+    /// See [`ContractError`].
+    pub fn decide<R>(
         &self,
         now: UnixMs,
         first: LoadSpec,
         mut decide: impl FnMut(&View) -> Step<R>,
-    ) -> Result<(Vec<Write>, R), Fault> {
+    ) -> Result<(Vec<Write>, R), ContractError> {
         let mut view = View::default();
         let mut spec = first;
         for _ in 0..LOADS_MAX {
@@ -52,11 +65,11 @@ impl MapLedger {
                 Step::Reply(reply) => return Ok((Vec::new(), reply)),
             }
         }
-        Err(Fault::TooManyLoads)
+        Err(ContractError::TooManyLoads)
     }
 
     /// Commits all `writes` if every condition holds, else none.
-    pub(super) fn commit(&mut self, id: DecisionId, now: UnixMs, writes: &[Write]) -> Committed {
+    pub fn commit(&mut self, id: DecisionId, now: UnixMs, writes: &[Write]) -> Committed {
         if writes.iter().any(|write| self.items.get(&write.key).is_some_and(|old| old.decision == id)) {
             return Committed::Before;
         }
@@ -81,21 +94,27 @@ impl MapLedger {
     }
 
     /// The first `max` items whose time has come, longest overdue first.
-    pub(super) fn due(&self, now: UnixMs, max: usize) -> Vec<Key> {
+    pub fn due(&self, now: UnixMs, max: usize) -> Vec<Key> {
         self.due.iter().take_while(|(at, _)| *at <= now).take(max).map(|(_, key)| *key).collect()
     }
 
-    /// Removes what has expired, as a store does some time later; answers how many items that were.
-    pub(super) fn purge(&mut self, now: UnixMs) -> u64 {
+    /// Removes what has expired, as a store does some time later; answers which items that were.
+    pub fn purge(&mut self, now: UnixMs) -> Vec<Key> {
         let expired = self.items.iter().filter(|(_, stored)| stored.is_expired(now));
         let keys: Vec<Key> = expired.map(|(key, _)| *key).collect();
         for key in &keys {
             self.replace(*key, None);
         }
-        keys.len() as u64
+        keys
     }
 
-    fn live(&self, now: UnixMs, key: &Key) -> Option<&Stored> {
+    /// Every item that is there, those not yet purged included.
+    pub fn items(&self) -> impl Iterator<Item = (&Key, &Stored)> {
+        self.items.iter()
+    }
+
+    /// The item of `key`, unless it has expired.
+    pub fn live(&self, now: UnixMs, key: &Key) -> Option<&Stored> {
         self.items.get(key).filter(|stored| !stored.is_expired(now))
     }
 
