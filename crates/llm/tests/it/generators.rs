@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use sn17_app::Host;
 use sn17_core::prompts::{PromptRules, Refused, Seen, Tally, clean, clean_sentence, grammar};
 use sn17_judge_server::{Asked, AskedContent, Fault, ModelServer};
-use sn17_llm::generators::{Calls, Generator, GeneratorError, Harvest, Method, Settings};
-use sn17_llm::{Chat, Endpoint};
+use sn17_llm::generators::{Calls, Generator, GeneratorError, Harvest, Instructions, Method, Settings};
+use sn17_llm::{ApiKey, Chat, Endpoint};
 
 use super::{NEW_YEAR, endpoint, serve};
 
@@ -292,4 +292,44 @@ async fn a_generator_that_can_never_write_is_refused() {
     assert_eq!(start(models(&server, &["a"]), settings), GeneratorError::NoCategory);
     let settings = Settings { batch_min: 0, ..Settings::default() };
     assert_eq!(start(models(&server, &["a"]), settings), GeneratorError::Zero("batch_min"));
+}
+
+/// Begins a list, for a model that was never trained to follow instructions.
+const BEGINNING: &str = "\
+Prompts for 3D models, each of them a short description of one object:
+household items: small blue ceramic teapot with painted flowers
+furniture: carved oak rocking chair with woven seat
+animals: red panda curled up on mossy log
+vehicles: rusty pickup truck with wooden roof rack
+
+Prompts for 3D models of {category}:";
+
+/// Against a real implementation of the API with a small language model, which `tests/python/real_llm.py` starts. As
+/// many prompts as `SN17_LLM_PROMPTS` says, 20 unless it is set.
+#[tokio::test]
+async fn a_real_model_writes_prompts() {
+    let (Ok(url), Ok(key)) = (std::env::var("SN17_LLM_URL"), std::env::var("SN17_LLM_KEY")) else {
+        eprintln!("skipped: SN17_LLM_URL and SN17_LLM_KEY are not set");
+        return;
+    };
+    let batch_min = std::env::var("SN17_LLM_PROMPTS").map_or(20, |prompts| prompts.parse().unwrap());
+    let endpoint = Endpoint {
+        api_key: Some(ApiKey::new(key)),
+        timeout: Duration::from_secs(300),
+        tries: 1,
+        ..Endpoint::new(url, "gemma-3-270m")
+    };
+    let instructions =
+        Instructions { system: String::new(), list: BEGINNING.to_owned(), ..Instructions::default() };
+    let settings = Settings { instructions, list_tokens_max: 200, batch_min, ..Settings::default() };
+    let chats = vec![Arc::new(Chat::new(endpoint, dice()).unwrap())];
+    let mut generator = generator(Method::Lists, chats, settings);
+    let Harvest { prompts, statistics, calls } = generator.next_batch().await;
+    println!("{}", serde_json::to_string_pretty(&statistics).unwrap());
+    println!("{calls:?}\n{}", prompts.join("\n"));
+    let rules = PromptRules::default();
+    assert!(prompts.len() >= batch_min);
+    assert!(prompts.iter().all(|prompt| clean(prompt, &rules).as_ref() == Ok(prompt)));
+    assert_eq!(prompts.iter().collect::<BTreeSet<_>>().len(), prompts.len());
+    assert!(calls.answered > 0);
 }
