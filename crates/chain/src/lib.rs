@@ -13,6 +13,7 @@ mod reader;
 mod settings;
 pub mod storage;
 pub mod subnet;
+pub mod weights;
 
 pub use endpoint::{Endpoint, EndpointError};
 pub use metagraph::{Metagraph, Snapshot, Unavailable};

@@ -14,3 +14,4 @@ mod node;
 mod scale;
 mod storage;
 mod subnet;
+mod weights;
