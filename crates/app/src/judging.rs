@@ -205,6 +205,10 @@ impl App {
             [Err(error), _] | [_, Err(error)] => return Err(error),
         };
         let prompt = self.scoring_prompt(prompt).await?;
+        let rules = &self.policy.judge;
+        if let Err(error) = self.canaries.check(&prompt, &first.grid, self.random(), judge, rules).await {
+            return Ok(Err(error));
+        }
         Ok(self.ask_about(&prompt, &first, &second, seed, judge).await)
     }
 

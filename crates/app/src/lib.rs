@@ -1,6 +1,7 @@
 //! The use cases of the network and the ports they need. Runs on any executor and on WASM: time and randomness
 //! come from the host.
 
+mod canaries;
 mod clients;
 mod competition;
 mod judging;
@@ -78,6 +79,7 @@ pub struct App {
     keys: keys::KeyCache,
     prompts: PromptBook,
     uploads: turns::UploadGuards,
+    canaries: canaries::Canaries,
     /// How long scoring a submission takes; 0 while nobody knows.
     pace_ms: AtomicU64,
     /// How long each submission ahead has lately held up the verdicts that were waited for.
@@ -102,6 +104,7 @@ impl App {
             keys: keys::KeyCache::new(key_secret),
             prompts,
             uploads: turns::UploadGuards::default(),
+            canaries: canaries::Canaries::default(),
             pace_ms: AtomicU64::new(0),
             wait_pace_ms: AtomicU64::new(scoring::PACE_UNKNOWN_MS),
         }

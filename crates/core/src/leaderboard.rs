@@ -15,6 +15,9 @@ use crate::{Hotkey, UnixMs};
 pub struct Leaderboard {
     /// When they were computed.
     pub taken: UnixMs,
+    /// Whether scores of synthetic model weights are behind them, as far as the last duels tell.
+    #[serde(default)]
+    pub synthetic: bool,
     /// One row per registered miner, the highest reward first.
     pub rows: Vec<Standings>,
 }
@@ -55,7 +58,8 @@ impl Standings {
 impl Leaderboard {
     /// The standings of `neurons` by their records in `view`; who has none is left out.
     ///
-    /// Equal rewards are in the order of rating, then of uid.
+    /// Equal rewards are in the order of rating, then of uid. Nothing in a record says how its scores were made, so
+    /// they count as real ones here.
     pub fn of(view: &View, neurons: &[Neuron], now: UnixMs, policy: &Policy) -> Self {
         let row = |neuron: &Neuron| {
             let (_, record) = view.record(&neuron.hotkey)?;
@@ -81,7 +85,7 @@ impl Leaderboard {
         for (row, weight) in rows.iter_mut().zip(weights(&rewards, &policy.weights)) {
             row.weight = weight;
         }
-        Self { taken: now, rows }
+        Self { taken: now, synthetic: false, rows }
     }
 }
 

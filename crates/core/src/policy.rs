@@ -4,7 +4,7 @@ mod competition;
 
 use serde::{Deserialize, Serialize};
 
-use crate::glicko::GlickoRules;
+use crate::glicko::{GlickoFlavour, GlickoRules};
 use crate::scoring::MetricRules;
 use crate::window::RewardRules;
 
@@ -208,6 +208,19 @@ const SECS_MAX: u64 = 365 * 24 * 3600;
 pub struct PolicyError(&'static str);
 
 impl Policy {
+    /// The original's behaviour throughout, its faults included, for comparisons with it.
+    pub fn upstream() -> Self {
+        Self {
+            miners: MinerRules { violation_interval_ms: 0, ..MinerRules::default() },
+            submissions: SubmissionRules { upstream_feedback: true, ..SubmissionRules::default() },
+            judge: JudgeRules::upstream(),
+            glicko: GlickoRules { flavour: GlickoFlavour::UpstreamCompat, ..GlickoRules::default() },
+            fair_play: FairPlayRules::upstream(),
+            weights: WeightRules { scheme: WeightScheme::RankCurve, ..WeightRules::default() },
+            ..Self::default()
+        }
+    }
+
     /// Every time of the game, in seconds.
     const fn times_secs(&self) -> [u64; 30] {
         let Self { miners, tasks, submissions, rewards, duels, judge, fair_play, nonces, .. } = self;
@@ -287,6 +300,11 @@ impl Policy {
             ),
             (judge.attempts_max >= 1, "judge.attempts_max is zero"),
             (judge.visibility_secs >= 1, "judge.visibility_secs is zero"),
+            ((0.0..=1.0).contains(&judge.canary_share), "judge.canary_share is not within 0 and 1"),
+            (
+                (0.0..=1.0).contains(&judge.canary_accuracy_min),
+                "judge.canary_accuracy_min is not within 0 and 1",
+            ),
             (judge.score_lead_min >= 0.0, "judge.score_lead_min is negative"),
             (fair_play.pair_points_max >= 0.0, "fair_play.pair_points_max is negative"),
             (fair_play.owner_points_max >= 0.0, "fair_play.owner_points_max is negative"),

@@ -50,7 +50,8 @@ impl Reader {
 #[async_trait]
 impl Judge for Reader {
     async fn ask(&self, question: &Question) -> Result<Answer, JudgeError> {
-        assert_eq!(question.prompt, ScoringPrompt::Text("a red barn".to_owned()));
+        let ScoringPrompt::Text(prompt) = &question.prompt else { panic!("a picture") };
+        assert!(["a red barn", "a blue barn"].contains(&prompt.as_str()));
         let read = |picture: &Bytes| String::from_utf8(picture.to_vec()).expect("a picture of words");
         let (first, second) = (read(&question.first), read(&question.second));
         let worst = (self.prefers)(&first, &second);
@@ -91,6 +92,10 @@ fn obedient(first: &str, second: &str) -> Worst {
 impl World {
     async fn new(change: impl FnOnce(&mut Policy)) -> Self {
         let clock = ManualClock::default();
+        let change = |policy: &mut Policy| {
+            policy.judge.canary_share = 0.0;
+            change(policy);
+        };
         let store = Embedded::memory(clock.clock(), Options::default()).unwrap();
         let ports = Ports {
             ledger: Arc::new(store.clone()) as Arc<dyn Ledger>,
@@ -159,12 +164,16 @@ impl World {
     }
 
     async fn awaiting(&self, entries: [Entry; 2]) {
+        self.awaiting_about(NONCE, TASK, "a red barn", entries).await;
+    }
+
+    async fn awaiting_about(&self, nonce: DuelNonce, task: TaskId, words: &str, entries: [Entry; 2]) {
         let now = self.clock.now();
         let [left, right] = entries;
         let side = |hotkey, uid, entry| Side { hotkey, coldkey: None, uid, pulled: Some(now), entry };
         let duel = Duel {
-            task: TASK,
-            prompt: Prompt::Text("a red barn".to_owned()),
+            task,
+            prompt: Prompt::Text(words.to_owned()),
             slots: 256,
             created: now,
             pull_until: now.plus_secs(1800),
@@ -173,7 +182,7 @@ impl World {
             right: side(RIGHT, 4, right),
             state: DuelState::Awaiting { resends: 0, resend_at: now.plus_secs(1800) },
         };
-        self.commit(vec![Write::create(Key::Duel(NONCE), Item::Duel(duel), None)]).await;
+        self.commit(vec![Write::create(Key::Duel(nonce), Item::Duel(duel), None)]).await;
     }
 
     async fn deliver(&self, receive_count: u32, judge: &dyn Judge) -> Judged {
@@ -368,4 +377,44 @@ async fn a_clients_results_are_compared_two_at_a_time() {
     let standings = task.results.iter().map(|result| (result.standing, result.contends));
     assert_eq!(standings.collect::<Vec<_>>(), [(Standing::Lost, false), (Standing::Won, true)]);
     assert!(!task.judging);
+}
+
+/// Two duels about different prompts, one after the other; what became of the second, and the questions about it.
+async fn second_of_two(judge: &Reader, change: impl FnOnce(&mut Policy)) -> (Judged, usize) {
+    let world = World::new(change).await;
+    world.duel([0.8, 0.7], ["good red", "red"], [None, None]).await;
+    world.deliver(1, judge).await;
+    let (nonce, task) = (DuelNonce(NONCE.0 + 1), TaskId(18));
+    for (hotkey, grid) in [(LEFT, "good blue"), (RIGHT, "blue")] {
+        world.put(&format!("previews/{task}/{}.grid.png", ss58::encode(&hotkey)), grid).await;
+    }
+    world.awaiting_about(nonce, task, "a blue barn", [delivered(0.8, 1), delivered(0.7, 2)]).await;
+    let before = judge.asked().len();
+    let judged = world.deliver_about(Contest::Duel(nonce), 1, judge).await;
+    (judged, judge.asked().len() - before)
+}
+
+#[tokio::test]
+async fn a_judge_is_asked_now_and_then_what_is_known() {
+    let sane = Reader::new(|first, second| match (first.contains("red"), second.contains("red")) {
+        (true, false) => Worst::First,
+        (false, true) => Worst::Second,
+        _ => by_good(first, second),
+    });
+    let (judged, asked) = second_of_two(&sane, |policy| policy.judge.canary_share = 1.0).await;
+    assert_eq!((judged, asked), (Judged::Done, 3), "the known one, and both orders");
+    let pair = sane.asked()[2].clone();
+    assert!([&pair.0, &pair.1].iter().any(|shown| shown.contains("good red")), "{pair:?}");
+    let (judged, asked) = second_of_two(&sane, |_| {}).await;
+    assert_eq!((judged, asked), (Judged::Done, 2), "never, if the policy says so");
+}
+
+#[tokio::test]
+async fn a_judge_that_fails_what_is_known_is_not_believed() {
+    let insane = Reader::new(|_, _| Worst::Neither);
+    let strict = |policy: &mut Policy| {
+        policy.judge.canary_share = 1.0;
+        policy.judge.canary_accuracy_min = 0.95;
+    };
+    assert_eq!(second_of_two(&insane, strict).await, (Judged::Retry, 1));
 }

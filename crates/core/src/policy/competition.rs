@@ -63,6 +63,10 @@ pub struct JudgeRules {
     /// A decision that the neutral pictures neither bear out nor contradict stands only if the winner's score is ahead
     /// by this much.
     pub score_lead_min: f64,
+    /// Share of comparisons before which the judge is asked a question with a known answer. The original asks none.
+    pub canary_share: f64,
+    /// Nothing is compared while a smaller share of those answers is right, the latest counting most.
+    pub canary_accuracy_min: f64,
     /// No duel is made while so many results wait for the judge.
     pub backlog_max: u64,
     /// How often the judge is asked about the same pair before it is given up.
@@ -82,11 +86,26 @@ impl Default for JudgeRules {
             both_orders: true,
             neutral: true,
             score_lead_min: 0.05,
+            canary_share: 0.02,
+            canary_accuracy_min: 0.7,
             backlog_max: 512,
             attempts_max: 5,
             visibility_secs: 120,
             resend_secs: 1800,
             resends_max: 3,
+        }
+    }
+}
+
+impl JudgeRules {
+    /// The original, which asks once and believes what it hears.
+    pub fn upstream() -> Self {
+        Self {
+            both_orders: false,
+            neutral: false,
+            canary_share: 0.0,
+            canary_accuracy_min: 0.0,
+            ..Self::default()
         }
     }
 }

@@ -37,6 +37,27 @@ fn each_rule_is_checked() {
 }
 
 #[test]
+fn each_rule_of_the_competition_is_checked() {
+    check_broken(|policy| policy.duels.per_minute = 0, "per_minute");
+    check_broken(|policy| policy.duels.per_minute = 9, "open_max");
+    check_broken(|policy| policy.duels.draws = 0, "draws");
+    check_broken(|policy| policy.duels.slots = 65_537, "slots");
+    check_broken(|policy| policy.duels.pending_max = 65, "pending_max");
+    check_broken(|policy| policy.duels.history_max = 257, "history_max");
+    check_broken(|policy| policy.duels.pull_secs = 3601, "pull_secs");
+    check_broken(|policy| policy.duels.lifetime_secs = 31_536_001, "longer than a year");
+    check_broken(|policy| policy.judge.attempts_max = 0, "attempts_max");
+    check_broken(|policy| policy.judge.visibility_secs = 0, "visibility_secs");
+    check_broken(|policy| policy.judge.score_lead_min = f64::NAN, "score_lead_min");
+    check_broken(|policy| policy.judge.canary_share = 1.1, "canary_share");
+    check_broken(|policy| policy.judge.canary_accuracy_min = -0.1, "canary_accuracy_min");
+    check_broken(|policy| policy.fair_play.pair_points_max = -1.0, "pair_points_max");
+    check_broken(|policy| policy.fair_play.owner_points_max = f64::NAN, "owner_points_max");
+    check_broken(|policy| policy.fair_play.pass_secs = 0, "pass_secs");
+    check_broken(|policy| policy.weights.curve_base = 0.0, "curve");
+}
+
+#[test]
 fn each_rule_holds_at_its_edge() {
     let mut policy = Policy::default();
     policy.miners.throttle_secs = policy.miners.cooldown_secs;
@@ -60,8 +81,17 @@ fn a_policy_survives_json() {
     policy.miners.cooldown_secs = 120;
     policy.submissions.threshold = 0.65;
     policy.metrics.lpips_weight = 0.123;
-    let text = serde_json::to_string(&policy).unwrap();
-    assert_eq!(serde_json::from_str::<Policy>(&text).unwrap(), policy);
+    for policy in [policy, Policy::upstream()] {
+        let text = serde_json::to_string(&policy).unwrap();
+        assert_eq!(serde_json::from_str::<Policy>(&text).unwrap(), policy);
+    }
+}
+
+#[test]
+fn the_original_is_a_policy() {
+    let policy = Policy::upstream();
+    assert_eq!(policy.validate(), Ok(()));
+    assert!(policy.submissions.upstream_feedback && !policy.judge.both_orders);
 }
 
 #[test]
