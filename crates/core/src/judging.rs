@@ -1,7 +1,7 @@
 //! What a judge says about two results, and what follows from it.
 //!
 //! A judge is a vision-language model: noisy, biased towards what it sees first, and easily swayed by words painted
-//! onto an object (Zhou et al., "FRAME", arXiv 2505.15249: every judge they tried, and no prompt helped). So it is asked
+//! onto an object ("FRAME", arXiv 2505.15249: every judge tried there, and no prompt helped). So it is asked
 //! in both orders, and a decision must hold on pictures in which nothing painted can be read.
 
 use alloc::string::String;
