@@ -54,8 +54,8 @@ impl Refused {
 ///
 /// In order: keep letters, backticks, white space and hyphens, and ask for more than three words; lower-case, drop
 /// articles; bound the length, refuse stop words; delete command words; cut trailing prepositions; ask what the
-/// network asks of any prompt. The original keeps letters of any script as they are; here such a line is refused
-/// with the network's own characters rather than mangled.
+/// network asks of any prompt. Letters of other scripts count as letters, so that the network's own characters refuse
+/// the line: dropped, they would leave half a word that passes.
 ///
 /// # Errors
 /// The first filter that refuses the line.
