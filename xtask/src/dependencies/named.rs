@@ -27,7 +27,7 @@ const NAMED: &[Named] = &[
     Named { dependency: "wgpu", packages: &[] },
     Named {
         dependency: "serde",
-        packages: &["sn17-aws", "sn17-cli", "sn17-http", "sn17-score", "sn17-worker"],
+        packages: &["sn17-aws", "sn17-cli", "sn17-http", "sn17-llm", "sn17-score", "sn17-worker"],
     },
     Named {
         dependency: "tracing",
@@ -40,6 +40,7 @@ const NAMED: &[Named] = &[
             "sn17-functions",
             "sn17-gpu-workers",
             "sn17-http",
+            "sn17-llm",
             "sn17-score",
             "sn17-worker",
         ],

@@ -21,7 +21,7 @@ fn picture(side: u32, colour: [u8; 3], format: ImageFormat) -> bytes::Bytes {
     encoded.into_inner().into()
 }
 
-fn green(strength: u8) -> bytes::Bytes {
+pub(crate) fn green(strength: u8) -> bytes::Bytes {
     picture(GRID, [20, 20 + strength, 20], ImageFormat::Png)
 }
 

@@ -6,6 +6,7 @@ mod chat;
 mod generators;
 mod judge;
 mod limits;
+mod real;
 mod secrecy;
 
 use std::sync::Arc;

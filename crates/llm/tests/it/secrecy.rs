@@ -50,7 +50,7 @@ async fn neither_keys_nor_questions_are_logged() {
         Fault::Body(format!(r#"{{"choices":"{PROMPT} {KEY}"}}"#)),
         Fault::Cut,
     ] {
-        server.then([fault.clone(), fault]);
+        server.then([fault]);
         errors.push(format!("{:?}", chat.complete(&Request::new(vec![Message::user(PROMPT)])).await));
     }
     let pictured = Message::user_parts(vec![Part::text(PROMPT), Part::picture(picture).unwrap()]);
