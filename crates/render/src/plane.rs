@@ -63,7 +63,7 @@ fn mean(row: &[f32], radius: usize) -> Vec<f32> {
     (0..row.len())
         .map(|at| {
             let entering = row.get(at + radius).map_or(0.0, |value| f64::from(*value));
-            let leaving = (at > radius).then(|| f64::from(row[at - radius - 1])).unwrap_or(0.0);
+            let leaving = if at > radius { f64::from(row[at - radius - 1]) } else { 0.0 };
             sum += entering - leaving;
             let is_whole = at >= radius && at + radius < row.len();
             let share = if is_whole { whole } else { 1.0 / window(at, radius, row.len()) as f64 };
@@ -127,7 +127,8 @@ mod tests {
         };
         let closed = plane(60, 60, holes).closed(4);
         let at = |x: usize, y: usize| closed.values[y * 60 + x];
-        assert_eq!([at(20, 30), at(37, 30), at(9, 30), at(10, 30), at(50, 30)], [1.0, 0.0, 0.0, 1.0, 0.0]);
+        let found = [at(20, 30), at(37, 30), at(9, 30), at(10, 30), at(50, 30)].map(|value| value > 0.5);
+        assert_eq!(found, [true, false, false, true, false], "narrow, wide, outside, inside, outside");
     }
 
     #[test]
