@@ -65,7 +65,7 @@ pub(crate) async fn attend(State(server): State<Arc<Server>>, request: Request, 
     if let Ok(id) = HeaderValue::from_bytes(&request_id) {
         headers.insert(REQUEST_ID, id);
     }
-    if route.surface == Surface::Client {
+    if route.surface.is_for_pages() {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         headers.insert(
             ACCESS_CONTROL_EXPOSE_HEADERS,
@@ -99,7 +99,7 @@ async fn serve(server: &Server, surface: Surface, request: Request, next: Next) 
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         return Refusal::new(status, "headers_too_large", message).upholding("IN-1").into_response();
     }
-    if surface == Surface::Client && is_preflight(&request) {
+    if surface.is_for_pages() && is_preflight(&request) {
         return preflight();
     }
     next.run(request).await
@@ -125,7 +125,7 @@ fn is_preflight(request: &Request) -> bool {
     request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// Lets a page of any origin use the clients' routes: they know callers by key, never by cookie.
+/// Lets a page of any origin use these routes.
 fn preflight() -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;

@@ -21,6 +21,7 @@ mod miner;
 mod observer;
 mod ops;
 mod options;
+mod public;
 mod refusal;
 mod route;
 
@@ -70,7 +71,7 @@ struct Server {
     conversions: Arc<MemoryBudget>,
 }
 
-/// The routes of clients, miners and operators over `app`, as far as the options have them.
+/// The routes of clients, miners, operators and the public over `app`, as far as the options have them.
 pub fn router(app: Arc<App>, options: HttpOptions) -> Router {
     let server = Arc::new(Server {
         app,
@@ -92,7 +93,12 @@ pub fn router(app: Arc<App>, options: HttpOptions) -> Router {
             .route(route::ADD_TASK, post(client::add_task))
             .route(route::GET_STATUS, get(client::get_status))
             .route(route::GET_RESULT, get(client::get_result))
-            .route(route::METRICS, get(ops::metrics));
+            .route(route::METRICS, get(ops::metrics))
+            .route(route::LEADERBOARD, get(public::leaderboard))
+            .route(route::HISTORY, get(public::history))
+            .route(route::DUELS, get(public::duels))
+            .route(route::DUEL, get(public::duel))
+            .route(route::DUEL_PICTURE, get(public::duel_picture));
     }
     if server.options.routes.has_miners() {
         router = router

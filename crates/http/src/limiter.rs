@@ -20,6 +20,7 @@ pub(crate) enum Rule {
     WrongKeys,
     WrongSignatures,
     Synapses,
+    Public,
 }
 
 #[derive(Clone, Copy, Debug)]

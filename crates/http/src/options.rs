@@ -51,7 +51,7 @@ pub enum Routes {
     /// Every one.
     #[default]
     All,
-    /// Those of clients and operators, and `/metrics`.
+    /// Those of clients, operators and the public, and `/metrics`.
     Clients,
     /// The miners' synapses.
     Miners,
@@ -60,7 +60,7 @@ pub enum Routes {
 }
 
 impl Routes {
-    /// Whether clients and operators are served.
+    /// Whether clients, operators and the public are served.
     pub(crate) const fn has_clients(self) -> bool {
         matches!(self, Self::All | Self::Clients | Self::Edge)
     }
@@ -158,11 +158,14 @@ pub struct RateLimits {
     pub wrong_signatures: Option<RateLimit>,
     /// Synapses of one hotkey, on all routes together; a miner needs two a minute.
     pub synapses: Option<RateLimit>,
+    /// The public routes, all together, by address.
+    pub public: Option<RateLimit>,
 }
 
 impl Default for RateLimits {
     /// The original gateway's for clients: 600 a minute, 50 an hour, and 50 in ten minutes with a ban of five. For
-    /// miners, whom the original does not limit: 60 wrong signatures and 600 synapses a minute.
+    /// miners, whom the original does not limit: 60 wrong signatures and 600 synapses a minute. For the public, whom it
+    /// does not serve: 600 a minute, as for `get_status`.
     fn default() -> Self {
         Self {
             get_status: Some(RateLimit { requests: 600, window_secs: 60, ban_secs: 0 }),
@@ -170,6 +173,7 @@ impl Default for RateLimits {
             wrong_keys: Some(RateLimit { requests: 50, window_secs: 600, ban_secs: 300 }),
             wrong_signatures: Some(RateLimit { requests: 60, window_secs: 60, ban_secs: 0 }),
             synapses: Some(RateLimit { requests: 600, window_secs: 60, ban_secs: 0 }),
+            public: Some(RateLimit { requests: 600, window_secs: 60, ban_secs: 0 }),
         }
     }
 }
@@ -182,6 +186,7 @@ impl RateLimits {
         wrong_keys: None,
         wrong_signatures: None,
         synapses: None,
+        public: None,
     };
 }
 

@@ -106,7 +106,7 @@ impl Refusal {
     pub(crate) fn render(&self, surface: Surface) -> Response {
         let (headers, body) = match surface {
             Surface::Client => (HeaderMap::from_iter([(CONTENT_TYPE, TEXT)]), self.client_text().into()),
-            Surface::Operator => {
+            Surface::Operator | Surface::Public => {
                 let body = serde_json::to_vec(&Message { message: &self.plain_text() });
                 (HeaderMap::from_iter([(CONTENT_TYPE, JSON)]), body.unwrap_or_default())
             }

@@ -18,6 +18,11 @@ pub(crate) const ADMIN_KEYS: &str = "/admin/keys";
 pub(crate) const ADMIN_KEY: &str = "/admin/keys/{prefix}";
 pub(crate) const DEAD_LETTERS: &str = "/admin/dead-letters";
 pub(crate) const REDRIVE: &str = "/admin/dead-letters/redrive";
+pub(crate) const LEADERBOARD: &str = "/leaderboard";
+pub(crate) const HISTORY: &str = "/leaderboard/{hotkey}/history";
+pub(crate) const DUELS: &str = "/duels";
+pub(crate) const DUEL: &str = "/duels/{nonce}";
+pub(crate) const DUEL_PICTURE: &str = "/duels/{nonce}/{picture}";
 
 /// Characters of an unknown synapse's name that are repeated.
 const NAME_CHARS_MAX: usize = 64;
@@ -31,6 +36,18 @@ pub(crate) enum Surface {
     Miner,
     /// Operators: JSON with a `message`.
     Operator,
+    /// Anybody who looks on: JSON with a `message`.
+    Public,
+}
+
+impl Surface {
+    /// Whether pages of any origin may use it: it knows callers by key if at all, never by cookie.
+    pub(crate) const fn is_for_pages(self) -> bool {
+        match self {
+            Self::Client | Self::Public => true,
+            Self::Miner | Self::Operator => false,
+        }
+    }
 }
 
 /// A known path, or where an unknown one belongs.
@@ -47,7 +64,7 @@ impl Route {
     pub(crate) fn of(path: &str) -> Self {
         const CLIENT: [&str; 3] = [ADD_TASK, GET_STATUS, GET_RESULT];
         const MINER: [&str; 3] = [PULL_TASK, SUBMIT_RESULTS, GET_VERSION];
-        const PUBLIC: [&str; 4] = [INDEX, HEALTHZ, READYZ, METRICS];
+        const PROBE: [&str; 4] = [INDEX, HEALTHZ, READYZ, METRICS];
         let known = |paths: &[&'static str]| paths.iter().copied().find(|known| *known == path);
         if let Some(label) = known(&CLIENT) {
             return Self { label, surface: Surface::Client };
@@ -55,7 +72,7 @@ impl Route {
         if let Some(label) = known(&MINER) {
             return Self { label, surface: Surface::Miner };
         }
-        if let Some(label) = known(&PUBLIC) {
+        if let Some(label) = known(&PROBE) {
             return Self { label, surface: Surface::Client };
         }
         if path == ADMIN_METAGRAPH {
@@ -67,8 +84,24 @@ impl Route {
         if path.starts_with(DEAD_LETTERS) {
             return Self { label: DEAD_LETTERS, surface: Surface::Operator };
         }
+        if let Some(label) = public(path) {
+            return Self { label, surface: Surface::Public };
+        }
         let surface = if is_synapse(path) { Surface::Miner } else { Surface::Client };
         Self { label: "unknown", surface }
+    }
+}
+
+/// The pattern of a public path, or of one that begins like it.
+fn public(path: &str) -> Option<&'static str> {
+    let mut parts = path.split('/').skip(1);
+    match (parts.next()?, parts.next(), parts.next()) {
+        ("leaderboard", None, None) => Some(LEADERBOARD),
+        ("leaderboard", Some(_), _) => Some(HISTORY),
+        ("duels", None, None) => Some(DUELS),
+        ("duels", Some(_), None) => Some(DUEL),
+        ("duels", Some(_), Some(_)) => Some(DUEL_PICTURE),
+        _ => None,
     }
 }
 

@@ -7,6 +7,7 @@ pub mod client;
 pub mod consent;
 pub mod dendrite;
 pub mod duels;
+pub mod leaderboard;
 pub mod metagraph;
 pub mod sr25519;
 pub mod ss58;

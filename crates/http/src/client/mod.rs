@@ -121,7 +121,7 @@ impl Server {
 }
 
 /// A parameter of the query, the first of its name.
-fn parameter(parts: &Parts, name: &str) -> Option<String> {
+pub(crate) fn parameter(parts: &Parts, name: &str) -> Option<String> {
     let query = parts.uri.query()?;
     if query.contains(['%', '+']) {
         let mut pairs = form_urlencoded::parse(query.as_bytes());

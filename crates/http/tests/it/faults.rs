@@ -14,7 +14,7 @@ use sn17_app::{AddTask, AddTaskError, App, Host, KeyLimits, KeySecret, NewPrompt
 use sn17_core::UnixMs;
 use sn17_core::ledger::{DecisionId, LoadSpec, Stored, View};
 use sn17_core::policy::Policy;
-use sn17_core::state::{Key, KeyHash, Origin};
+use sn17_core::state::{DuelNonce, Key, KeyHash, Origin};
 use sn17_http::router;
 use sn17_store::{Clock, Embedded, MemoryBlobs, Options};
 use tower::ServiceExt as _;
@@ -54,6 +54,14 @@ impl Ledger for Broken {
         self.fail()
     }
     async fn api_keys(&self) -> PortResult<Vec<(KeyHash, Stored)>> {
+        self.fail()
+    }
+    async fn duels(
+        &self,
+        _: UnixMs,
+        _: Option<DuelNonce>,
+        _: usize,
+    ) -> PortResult<Vec<(DuelNonce, Stored)>> {
         self.fail()
     }
 }

@@ -16,7 +16,19 @@ async fn world_of_host(host: HttpOptions) -> World {
 
 #[tokio::test]
 async fn a_host_has_its_own_routes_and_knows_no_others() {
-    let clients = ["/add_task", "/get_status", "/get_result", "/metrics", "/admin/keys", "/admin/metagraph"];
+    let clients = [
+        "/add_task",
+        "/get_status",
+        "/get_result",
+        "/metrics",
+        "/admin/keys",
+        "/admin/metagraph",
+        "/leaderboard",
+        "/leaderboard/x/history",
+        "/duels",
+        "/duels/1",
+        "/duels/1/left.png",
+    ];
     let letters = ["/admin/dead-letters", "/admin/dead-letters/redrive"];
     let miners = ["/PullTask", "/SubmitResults", "/GetVersion"];
     let everyone = ["/", "/healthz", "/readyz"];

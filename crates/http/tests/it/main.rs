@@ -9,6 +9,7 @@ mod hosts;
 mod miner;
 mod ops;
 mod pictures;
+mod public;
 mod results;
 mod socket;
 mod world;

@@ -127,6 +127,7 @@ async fn a_whole_metagraph_comes_moves_and_leaves() {
     let neuron = |uid: u16, number: u8| Neuron {
         uid,
         hotkey: Hotkey([number; 32]),
+        coldkey: None,
         stake: 0.0,
         incentive: f64::from(uid),
     };

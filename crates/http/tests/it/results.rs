@@ -231,7 +231,7 @@ async fn in_1_a_conversion_that_no_memory_is_there_for_is_refused() {
 
 /// Blobs that have addresses of their own.
 #[derive(Default)]
-struct Addressed(MemoryBlobs);
+pub(crate) struct Addressed(MemoryBlobs);
 
 #[async_trait::async_trait]
 impl Blobs for Addressed {

@@ -108,6 +108,7 @@ async fn build(
     let neurons = (1..=3).map(|number| Neuron {
         uid: u16::from(number),
         hotkey: miner(number).hotkey(),
+        coldkey: None,
         stake: 0.0,
         incentive: f64::from(number) / 10.0,
     });
@@ -251,5 +252,5 @@ fn axon() -> Axon {
 /// A finding and the score that the default policy gives it.
 pub(crate) fn measured(metric: f64, synthetic: bool) -> (Finding, f64) {
     let metrics = Metrics { alignment: metric, iqa: metric, lpips: metric, ssim: metric };
-    (Finding::Measured { metrics, synthetic }, score(&metrics, &Policy::default().metrics))
+    (Finding::Measured { metrics, likeness: None, synthetic }, score(&metrics, &Policy::default().metrics))
 }

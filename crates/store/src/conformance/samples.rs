@@ -178,7 +178,7 @@ pub fn competition(now: UnixMs) -> [(Key, Item); 4] {
         (Key::Duel(DuelNonce(now.secs())), Item::Duel(duel)),
         (Key::History(hotkey(1)), Item::History(History { points: vec![point] })),
         (Key::Matchmaker, Item::Matchmaker(matchmaker)),
-        (Key::Leaderboard, Item::Leaderboard(Leaderboard { taken: now, rows: vec![row] })),
+        (Key::Leaderboard, Item::Leaderboard(Leaderboard { taken: now, synthetic: false, rows: vec![row] })),
     ]
 }
 
