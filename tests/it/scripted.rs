@@ -64,7 +64,7 @@ impl Scorer for Script {
             ScoringPrompt::Image(_) => PromptKind::Image,
         };
         let views = views_for(verdict.score, kind, &self.policy);
-        Ok(Scored::Measured { views, synthetic: true, previews: None })
+        Ok(Scored::Measured { views, synthetic: true, previews: None, likeness: None })
     }
 }
 

@@ -11,12 +11,13 @@ use bytes::Bytes;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use sn17_app::ScoringPrompt;
+use sn17_core::judging::Likeness;
 use sn17_core::scoring::RawViews;
-use sn17_render::{FRONT_VIEW, Frame};
 use sn17_score::{Scorer, ScorerOptions};
 use sn17_splat::{Container, Format};
 
 use crate::error::{WorkerError, in_one_line};
+use crate::exhibit::Exhibit;
 use crate::measure::{self, Measured};
 
 /// A header line is at most this long.
@@ -51,9 +52,13 @@ pub(crate) struct JobHeader {
     pub(crate) prompt_bytes: u64,
     /// Whether the prompt is a picture.
     pub(crate) is_image: bool,
+    /// Whether pictures and likeness are asked for.
+    pub(crate) wants_pictures: bool,
 }
 
-/// The header of an answer; for `Measured` the front view and the duel grid follow as PNG.
+/// The header of an answer; for `Measured` the pictures follow as PNG, if any: the front view, the duel's grid and the
+/// neutral one.
+#[expect(clippy::large_enum_variant, reason = "almost every answer is a measurement")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum AnswerHeader {
@@ -63,10 +68,8 @@ pub(crate) enum AnswerHeader {
         views: RawViews,
         /// Whether synthetic weights made them.
         synthetic: bool,
-        /// Length of the front view's PNG.
-        front_bytes: u64,
-        /// Length of the grid's PNG.
-        grid_bytes: u64,
+        /// The pictures that follow and the likeness, if they were asked for.
+        exhibit: Option<ExhibitHeader>,
     },
     /// The splat cannot be scored.
     Invalid {
@@ -78,6 +81,19 @@ pub(crate) enum AnswerHeader {
         /// What.
         reason: String,
     },
+}
+
+/// What is said of pictures before they follow.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ExhibitHeader {
+    /// Length of the front view's PNG.
+    pub(crate) front_bytes: u64,
+    /// Length of the grid's PNG.
+    pub(crate) grid_bytes: u64,
+    /// Length of the neutral grid's PNG.
+    pub(crate) neutral_bytes: u64,
+    /// What makes the object recognisable.
+    pub(crate) likeness: Likeness,
 }
 
 /// Answers jobs until standard input ends.
@@ -103,7 +119,7 @@ pub fn run(args: &ChildArgs) -> Result<(), WorkerError> {
             Ok(()) => measure::measure(&splat, &prompt, &mut scorer, args.splats_max),
             Err(reason) => Ok(Measured::Invalid(reason)),
         };
-        answer(&mut output, measured)?;
+        answer(&mut output, measured.and_then(|measured| Answer::new(measured, header.wants_pictures)))?;
     }
     Ok(())
 }
@@ -117,21 +133,45 @@ fn check_container(splat: &[u8]) -> Result<(), String> {
     Err("it is not SPZ in one zstd frame (compression 2)".to_owned())
 }
 
-fn answer(output: &mut impl Write, measured: Result<Measured, WorkerError>) -> Result<(), WorkerError> {
-    match measured {
-        Ok(Measured::Views { raw, frames }) => {
-            let (front, grid) = pictures(frames)?;
-            let header = AnswerHeader::Measured {
-                views: sendable(raw.to_views()),
-                synthetic: raw.synthetic,
-                front_bytes: front.len() as u64,
-                grid_bytes: grid.len() as u64,
-            };
-            write_line(output, &header)?;
-            output.write_all(&front)?;
-            output.write_all(&grid)?;
+/// An answer with its payload.
+#[expect(clippy::large_enum_variant, reason = "almost every answer is a measurement")]
+enum Answer {
+    Measured { views: RawViews, synthetic: bool, exhibit: Option<Exhibit> },
+    Invalid(String),
+}
+
+impl Answer {
+    fn new(measured: Measured, wants_pictures: bool) -> Result<Self, WorkerError> {
+        let (raw, rendered) = match measured {
+            Measured::Views { raw, rendered } => (raw, rendered),
+            Measured::Invalid(reason) => return Ok(Self::Invalid(reason)),
+        };
+        let exhibit = match wants_pictures.then(|| rendered.exhibit()).transpose() {
+            Ok(exhibit) => exhibit,
+            Err(WorkerError::Render(error)) => return Ok(Self::Invalid(error.to_string())),
+            Err(error) => return Err(error),
+        };
+        Ok(Self::Measured { views: sendable(raw.to_views()), synthetic: raw.synthetic, exhibit })
+    }
+}
+
+fn answer(output: &mut impl Write, answer: Result<Answer, WorkerError>) -> Result<(), WorkerError> {
+    match answer {
+        Ok(Answer::Measured { views, synthetic, exhibit }) => {
+            let header = exhibit.as_ref().map(|exhibit| ExhibitHeader {
+                front_bytes: exhibit.front.len() as u64,
+                grid_bytes: exhibit.grid.len() as u64,
+                neutral_bytes: exhibit.neutral.len() as u64,
+                likeness: exhibit.likeness,
+            });
+            write_line(output, &AnswerHeader::Measured { views, synthetic, exhibit: header })?;
+            if let Some(exhibit) = exhibit {
+                for picture in [exhibit.front, exhibit.grid, exhibit.neutral] {
+                    output.write_all(&picture)?;
+                }
+            }
         }
-        Ok(Measured::Invalid(reason)) => write_line(output, &AnswerHeader::Invalid { reason })?,
+        Ok(Answer::Invalid(reason)) => write_line(output, &AnswerHeader::Invalid { reason })?,
         Err(error) => write_line(output, &AnswerHeader::Failed { reason: in_one_line(&error) })?,
     }
     Ok(output.flush()?)
@@ -146,12 +186,6 @@ fn sendable(views: RawViews) -> RawViews {
     }
     tracing::error!("the models gave figures that are no finite numbers");
     RawViews::default()
-}
-
-fn pictures(frames: Vec<Frame>) -> Result<(Vec<u8>, Vec<u8>), WorkerError> {
-    let frames: [Frame; 16] =
-        frames.try_into().map_err(|frames: Vec<Frame>| WorkerError::ViewCount(frames.len()))?;
-    Ok((frames[FRONT_VIEW].to_png()?, sn17_render::duel_grid(&frames).to_png()?))
 }
 
 fn write_line(output: &mut impl Write, message: &impl Serialize) -> Result<(), WorkerError> {
@@ -179,9 +213,35 @@ fn read_exactly(input: &mut impl Read, bytes: u64) -> Result<Vec<u8>, WorkerErro
 
 #[cfg(test)]
 mod tests {
+    use sn17_core::judging::Sketch;
     use sn17_core::scoring::{MetricRules, Metrics, PromptKind, score};
 
     use super::*;
+
+    #[test]
+    fn pictures_follow_their_header_if_there_are_any() {
+        let likeness = Likeness { geometry: [1; 32], sketch: Sketch([2; 64]), picture: 3, sides: 0.5 };
+        let pictures = Exhibit { front: vec![1; 10], grid: vec![2; 20], neutral: vec![3; 30], likeness };
+        for exhibit in [Some(pictures), None] {
+            let is_shown = exhibit.is_some();
+            let mut output = Vec::new();
+            let measured = Answer::Measured { views: RawViews::default(), synthetic: true, exhibit };
+            answer(&mut output, Ok(measured)).unwrap();
+            let mut input = output.as_slice();
+            let header = read_line::<AnswerHeader>(&mut input).unwrap().unwrap();
+            let AnswerHeader::Measured { exhibit, .. } = header else { panic!("{header:?}") };
+            assert_eq!(exhibit.is_some(), is_shown);
+            if let Some(exhibit) = exhibit {
+                assert_eq!(exhibit.likeness, likeness);
+                for (length, byte) in
+                    [(exhibit.front_bytes, 1), (exhibit.grid_bytes, 2), (exhibit.neutral_bytes, 3)]
+                {
+                    assert!(read_exactly(&mut input, length).unwrap().iter().all(|found| *found == byte));
+                }
+            }
+            assert!(input.is_empty(), "{} bytes too many", input.len());
+        }
+    }
 
     #[test]
     fn figures_that_are_no_numbers_arrive_and_score_0() {
@@ -195,12 +255,7 @@ mod tests {
         let bad = RawViews { iqa: vec![f64::NAN; 16], ..good.clone() };
         let worse = RawViews { lpips: vec![f64::INFINITY; 16], ..good.clone() };
         let arrived = |views: RawViews| -> RawViews {
-            let header = AnswerHeader::Measured {
-                views: sendable(views),
-                synthetic: true,
-                front_bytes: 0,
-                grid_bytes: 0,
-            };
+            let header = AnswerHeader::Measured { views: sendable(views), synthetic: true, exhibit: None };
             match serde_json::from_slice(&serde_json::to_vec(&header).unwrap()).unwrap() {
                 AnswerHeader::Measured { views, .. } => views,
                 AnswerHeader::Invalid { reason } | AnswerHeader::Failed { reason } => panic!("{reason}"),

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
-use sn17_render::PngError;
+use sn17_render::{PngError, RenderError};
 use sn17_score::synthetic::WriteError;
 use sn17_score::{RuntimeError, ScoreError};
 
@@ -34,6 +34,9 @@ pub enum WorkerError {
     /// The picture that a splat was made from is none.
     #[error("cannot decode the prompt picture")]
     PromptPicture(#[from] image::ImageError),
+    /// The splat is too costly to render.
+    #[error(transparent)]
+    Render(#[from] RenderError),
     /// A view cannot be written as PNG.
     #[error(transparent)]
     Png(#[from] PngError),

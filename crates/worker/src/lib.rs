@@ -7,6 +7,7 @@
 
 mod child;
 mod error;
+mod exhibit;
 mod measure;
 pub mod models;
 mod scoring_loop;
@@ -14,6 +15,7 @@ mod scoring_process;
 
 pub use child::{ChildArgs, Ready, run as run_child};
 pub use error::WorkerError;
+pub use exhibit::{Exhibit, Rendered};
 pub use measure::{Measured, measure};
 pub use scoring_loop::{Remote, score, score_remotely};
 pub use scoring_process::{ChildProgram, ScoringProcess};

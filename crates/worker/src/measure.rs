@@ -1,21 +1,22 @@
 //! From the bytes of a submission to raw figures and pictures: decode, check, normalise, render, measure.
 
 use sn17_app::ScoringPrompt;
-use sn17_render::{BBOX_DEFAULT, Frame, RenderBudget, ValidityRules};
+use sn17_render::{BBOX_DEFAULT, RenderBudget, ValidityRules};
 use sn17_score::{PromptRef, RawMetrics, Scorer};
 use sn17_splat::Limits;
 
 use crate::error::WorkerError;
+use crate::exhibit::Rendered;
 
 /// What measuring a submission yields.
 #[derive(Debug)]
 pub enum Measured {
-    /// The figures and the 16 views they were taken from.
+    /// The figures and what they were taken from.
     Views {
         /// Raw figures.
         raw: Box<RawMetrics>,
-        /// The views, in order.
-        frames: Vec<Frame>,
+        /// The object and its views.
+        rendered: Box<Rendered>,
     },
     /// It is not a splat that can be scored, with the reason for its maker.
     Invalid(String),
@@ -31,11 +32,11 @@ pub fn measure(
     scorer: &mut Scorer,
     splats_max: usize,
 ) -> Result<Measured, WorkerError> {
-    let frames = match render(splat, splats_max) {
-        Ok(frames) => frames,
+    let rendered = match render(splat, splats_max) {
+        Ok(rendered) => rendered,
         Err(reason) => return Ok(Measured::Invalid(reason)),
     };
-    let views: Vec<&[u8]> = frames.iter().map(|frame| frame.pixels.as_slice()).collect();
+    let views: Vec<&[u8]> = rendered.views.iter().map(|view| view.frame.pixels.as_slice()).collect();
     let raw = match prompt {
         ScoringPrompt::Text(text) => scorer.metrics(&views, PromptRef::Text(text))?,
         ScoringPrompt::Image(bytes) => {
@@ -44,15 +45,15 @@ pub fn measure(
             scorer.metrics(&views, PromptRef::Image { rgba: picture.as_raw(), width, height })?
         }
     };
-    Ok(Measured::Views { raw: Box::new(raw), frames })
+    Ok(Measured::Views { raw: Box::new(raw), rendered: Box::new(rendered) })
 }
 
 /// The 16 views of a submission, or what is wrong with it.
-fn render(splat: &[u8], splats_max: usize) -> Result<Vec<Frame>, String> {
+fn render(splat: &[u8], splats_max: usize) -> Result<Rendered, String> {
     let limits = Limits::default().with_splats_max(u32::try_from(splats_max).unwrap_or(u32::MAX));
     let splats = sn17_splat::decode(splat, &limits).map_err(|error| error.to_string())?;
     sn17_render::check(&splats, &ValidityRules::default()).map_err(|error| error.to_string())?;
     let scene = sn17_render::normalise(&splats, BBOX_DEFAULT).map_err(|error| error.to_string())?;
     let budget = RenderBudget { splats_max, ..RenderBudget::default() };
-    sn17_render::render_views(&scene, &sn17_render::judge_views(), &budget).map_err(|error| error.to_string())
+    Rendered::new(splats, scene, budget).map_err(|error| error.to_string())
 }

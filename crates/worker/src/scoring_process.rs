@@ -127,8 +127,12 @@ impl Running {
             ScoringPrompt::Text(text) => (text.as_bytes(), false),
             ScoringPrompt::Image(bytes) => (bytes, true),
         };
-        let header =
-            JobHeader { splat_bytes: job.splat.len() as u64, prompt_bytes: prompt.len() as u64, is_image };
+        let header = JobHeader {
+            splat_bytes: job.splat.len() as u64,
+            prompt_bytes: prompt.len() as u64,
+            is_image,
+            wants_pictures: job.wants_pictures,
+        };
         let mut line = serde_json::to_vec(&header)?;
         line.push(b'\n');
         for part in [&line, job.splat.as_ref(), prompt] {
@@ -136,10 +140,15 @@ impl Running {
         }
         self.input.flush().await?;
         match self.line::<AnswerHeader>().await? {
-            AnswerHeader::Measured { views, synthetic, front_bytes, grid_bytes } => {
-                let front = self.payload(front_bytes).await?;
-                let grid = self.payload(grid_bytes).await?;
-                Ok(Scored::Measured { views, synthetic, previews: Some(Previews { front, grid }) })
+            AnswerHeader::Measured { views, synthetic, exhibit: None } => {
+                Ok(Scored::Measured { views, synthetic, previews: None, likeness: None })
+            }
+            AnswerHeader::Measured { views, synthetic, exhibit: Some(exhibit) } => {
+                let front = self.payload(exhibit.front_bytes).await?;
+                let grid = self.payload(exhibit.grid_bytes).await?;
+                let neutral = Some(self.payload(exhibit.neutral_bytes).await?);
+                let previews = Some(Previews { front, grid, neutral });
+                Ok(Scored::Measured { views, synthetic, previews, likeness: Some(exhibit.likeness) })
             }
             AnswerHeader::Invalid { reason } => Ok(Scored::Invalid { reason }),
             AnswerHeader::Failed { reason } => Err(WorkerError::Reported(reason)),

@@ -65,22 +65,28 @@ async fn its_child_scores_a_splat() {
     let child = ChildArgs { models: models.path().to_owned(), splats_max: 100_000 };
     let process = ScoringProcess::new(program, child);
     assert!(process.start().await.unwrap().synthetic);
-    let job = |splat: Vec<u8>| ScoringJob {
+    let job = |splat: Vec<u8>, wants_pictures: bool| ScoringJob {
         task: TaskId(1),
         hotkey: Hotkey([1; 32]),
         splat: Bytes::from(splat),
         prompt: ScoringPrompt::Text("a red wooden robot".to_owned()),
+        wants_pictures,
     };
     let splats = object("a red wooden robot", Quality::Intact, 17);
     let spz = sn17_splat::encode_spz(&splats, SpzDialect::Network, 1).unwrap();
-    match process.score(job(spz)).await.unwrap() {
-        Scored::Measured { views, synthetic, previews } => {
-            assert_eq!((views.cosines.len(), synthetic), (16, true));
-            assert!(previews.unwrap().front.starts_with(b"\x89PNG"));
+    for wants_pictures in [true, false] {
+        match process.score(job(spz.clone(), wants_pictures)).await.unwrap() {
+            Scored::Measured { views, synthetic, previews, likeness } => {
+                assert_eq!((views.cosines.len(), synthetic), (16, true));
+                assert_eq!([likeness.is_some(), previews.is_some()], [wants_pictures; 2]);
+                for png in previews.into_iter().flat_map(|p| [Some(p.front), Some(p.grid), p.neutral]) {
+                    assert!(png.unwrap().starts_with(b"\x89PNG"));
+                }
+            }
+            Scored::Invalid { reason } => panic!("{reason}"),
         }
-        Scored::Invalid { reason } => panic!("{reason}"),
     }
-    let answer = process.score(job(b"no splat".to_vec())).await.unwrap();
+    let answer = process.score(job(b"no splat".to_vec(), true)).await.unwrap();
     assert!(matches!(answer, Scored::Invalid { .. }), "{answer:?}");
 }
 

@@ -27,8 +27,9 @@ impl Scorer for Good {
         let all = |value: f64, count: usize| vec![value; count];
         let (cosines, iqa) = (all(0.35, 16), all(0.9, 16));
         let views = RawViews { cosines, iqa, lpips: all(0.1, 16), ssim: all(0.9, 16) };
-        let previews = Some(Previews { front: Bytes::from_static(b"png"), grid: Bytes::from_static(b"png") });
-        Ok(Scored::Measured { views, synthetic: false, previews })
+        let png = Bytes::from_static(b"png");
+        let previews = Some(Previews { front: png.clone(), grid: png.clone(), neutral: Some(png) });
+        Ok(Scored::Measured { views, synthetic: false, previews, likeness: None })
     }
 }
 

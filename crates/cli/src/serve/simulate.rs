@@ -97,7 +97,7 @@ impl Scorer for Script {
         }
         let score = verdict.map_or(DEFAULT_SCORE, |verdict| verdict.score);
         let views = views_for(score, &job.prompt, &self.policy);
-        Ok(Scored::Measured { views, synthetic: true, previews: None })
+        Ok(Scored::Measured { views, synthetic: true, previews: None, likeness: None })
     }
 }
 
