@@ -20,6 +20,16 @@ pub(crate) fn bench(workspace: &Workspace, full: bool, names: &[String]) -> anyh
     succeed(&mut command)
 }
 
+/// Plays the seasons of `tests/season` in a release build.
+pub(crate) fn season(workspace: &Workspace, full: bool) -> anyhow::Result<bool> {
+    let mut command = workspace.cargo(&["run", "--release", "--quiet", "--package", "sn17-season", "--"]);
+    command.arg("--report").arg(workspace.keep().join("report"));
+    if full {
+        command.arg("--full");
+    }
+    succeed(&mut command)
+}
+
 /// Runs a generator of `tests/golden`.
 pub(crate) fn golden(workspace: &Workspace, what: &str, folder: &Path) -> anyhow::Result<bool> {
     let folder = absolute(folder)?;

@@ -8,6 +8,7 @@ mod dependencies;
 mod edge;
 mod environment;
 mod hand_over;
+mod language_model;
 mod libtest;
 mod process;
 mod python;
@@ -46,6 +47,14 @@ enum Command {
         full: bool,
         /// The measurements to make; all of them without a name.
         names: Vec<String>,
+    },
+    /// Plays seasons of the competition in virtual time: how well each policy ranks miners of known quality.
+    ///
+    /// Prints a table and writes season.json, season.svg, leaderboard.json and leaderboard.svg to target/report.
+    Season {
+        /// Play 200 miners for four days, five times for each policy and judge; takes many minutes.
+        #[arg(long)]
+        full: bool,
     },
     /// The network on AWS, on this machine: engines in place of AWS, and the shipped template deployed to them.
     Aws {
@@ -90,6 +99,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Test => stages::test(&workspace),
         Command::Ci => ci::ci(&workspace),
         Command::Bench { full, names } => hand_over::bench(&workspace, full, &names),
+        Command::Season { full } => hand_over::season(&workspace, full),
         Command::Aws { action } => aws::run(&workspace, &action),
         Command::Edge { action } => edge::run(&workspace, &action),
         Command::CheckDeps => {

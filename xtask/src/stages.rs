@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::report::{Outcome, Report};
 use crate::workspace::Workspace;
-use crate::{aws, dependencies, edge, process, python, rust_tests, wasm};
+use crate::{aws, dependencies, edge, language_model, process, python, rust_tests, wasm};
 
 /// Bound on one command of cargo.
 const CARGO_LIMIT: Duration = Duration::from_secs(3600);
@@ -37,7 +37,14 @@ pub(crate) fn run(workspace: &Workspace, report: &mut Report) -> anyhow::Result<
     let vectors = wasm_stages(workspace, report);
     let programs = rust_tests::build(workspace, report)?;
     rust_tests::run(workspace, &programs, &vectors, report)?;
+    language_model::run(workspace, &programs, report)?;
     rust_tests::run_doctests(workspace, report)?;
+    house(report, "season", || {
+        // As the tests were built: its packages are optimised there too.
+        let mut command = workspace.cargo(&["run", "--quiet", "--package", "sn17-season", "--"]);
+        command.arg("--report").arg(workspace.keep().join("report"));
+        Ok(process::run(&mut command, CARGO_LIMIT)?.into())
+    });
     house(report, "documentation", || {
         let mut command = workspace.cargo(&["doc", "--quiet", "--no-deps", "--document-private-items"]);
         command.args(workspace.native()).env("RUSTDOCFLAGS", "-D warnings");
