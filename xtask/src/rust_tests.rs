@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use crate::hand_over::give_fixtures;
+use crate::language_model;
 use crate::libtest;
 use crate::process;
 use crate::report::{Outcome, Report};
@@ -70,6 +71,9 @@ pub(crate) fn run(
                 command.args(["--skip", host.filter()]);
             }
         }
+        if program.suite == language_model::SUITE {
+            command.args(["--skip", language_model::FILTER]);
+        }
         command.envs(variables.iter().map(|(name, value)| (name, value)));
         let finished = process::run(&mut command, RUN_LIMIT)?;
         let tests = libtest::read(&program.suite, "native", &finished);
@@ -127,9 +131,18 @@ impl Program {
     /// A run of all its tests.
     pub(crate) fn command(&self, workspace: &Workspace) -> Command {
         let mut command = Command::new(&self.executable);
-        command.arg("--show-output").current_dir(&self.folder).env("CARGO_MANIFEST_DIR", &self.folder);
-        give_fixtures(workspace, &mut command);
+        self.prepare(workspace, &mut command);
         command
+    }
+
+    /// Gives a run of all its tests to a command that runs what its arguments say.
+    pub(crate) fn append_to(&self, workspace: &Workspace, command: &mut Command) {
+        self.prepare(workspace, command.arg(&self.executable));
+    }
+
+    fn prepare(&self, workspace: &Workspace, command: &mut Command) {
+        command.arg("--show-output").current_dir(&self.folder).env("CARGO_MANIFEST_DIR", &self.folder);
+        give_fixtures(workspace, command);
     }
 }
 
