@@ -1,16 +1,19 @@
 //! The decisions of the day, with everything that comes into them from outside.
 
 use serde::{Deserialize, Serialize};
-use sn17_core::glicko::{self, duel};
-use sn17_core::ledger::{DecisionId, LoadSpec, Step, View, Write};
+use sn17_core::duel::{self, Ruling};
+use sn17_core::glicko::Outcome;
+use sn17_core::leaderboard::{self, Leaderboard};
+use sn17_core::ledger::{DecisionId, LoadSpec, Step, View};
+use sn17_core::matchmaking::{self, Draw};
 use sn17_core::miner::{self, Figures};
 use sn17_core::policy::Policy;
 use sn17_core::pull::{self, Pull};
 use sn17_core::scoring::{Metrics, PromptKind, RawViews};
 use sn17_core::settle::{self, Finding};
-use sn17_core::state::{Item, Key, KeyHash, Neuron, Origin, Prompt, Record, Roster};
+use sn17_core::state::{DuelNonce, Key, KeyHash, Neuron, Origin, Prompt, Roster};
 use sn17_core::submit::{self, Payload, Submit};
-use sn17_core::task::{self, NewTask};
+use sn17_core::task::{self, Comparison, NewTask};
 use sn17_core::{Hotkey, TaskId, UnixMs};
 
 use super::outcome::Reply;
@@ -28,7 +31,7 @@ pub(super) struct Entry {
     pub(super) rival: Option<(DecisionId, Call)>,
 }
 
-/// What is to be decided. The first nine are decisions of the core as the use cases call them.
+/// What is to be decided; most of them are decisions of the core as the use cases call them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Call {
     Add(NewTaskForm),
@@ -65,11 +68,30 @@ pub(super) enum Call {
     CompareRoster {
         roster: Roster,
     },
-    /// A duel with the core's ratings; how it is stored is this test's own.
-    Duel {
-        left: Hotkey,
-        right: Hotkey,
-        outcome: glicko::Outcome,
+    /// Makes a duel, if it is time for one.
+    MakeDuel {
+        task: TaskId,
+        prompts: Vec<Prompt>,
+        backlog: u64,
+    },
+    /// Lets a judge's word on a duel take effect; no outcome says that nobody could tell.
+    Rule {
+        nonce: DuelNonce,
+        outcome: Option<Outcome>,
+    },
+    /// Looks after a duel that is overdue.
+    LookAfter {
+        nonce: DuelNonce,
+    },
+    /// Notes how two results of a client's task compare; no outcome says that they are the same.
+    Compare {
+        task: TaskId,
+        pair: [Hotkey; 2],
+        outcome: Option<Outcome>,
+    },
+    /// Computes and notes the standings of these miners.
+    NoteStandings {
+        roster: Roster,
     },
     /// The figures and the reward that a miner is told.
     Figures {
@@ -125,7 +147,11 @@ impl Call {
             Self::Deregister { .. } => "deregister",
             Self::NoteRoster { .. } => "note roster",
             Self::CompareRoster { .. } => "compare roster",
-            Self::Duel { .. } => "duel",
+            Self::MakeDuel { .. } => "make duel",
+            Self::Rule { .. } => "rule",
+            Self::LookAfter { .. } => "look after",
+            Self::Compare { .. } => "compare",
+            Self::NoteStandings { .. } => "note standings",
             Self::Figures { .. } => "figures",
             Self::Results { .. } => "results",
         }
@@ -139,11 +165,18 @@ impl Call {
             Self::Pull { hotkey, .. } => pull::load(*hotkey),
             Self::Submit(form) => submit::load(form.hotkey, form.task),
             Self::Settle { task, hotkey, .. } | Self::Resend { task, hotkey } => settle::load(*task, *hotkey),
-            Self::Finalise { task } | Self::Results { task } => LoadSpec::keys([Key::Task(*task)]),
+            Self::Finalise { task } | Self::Results { task } | Self::Compare { task, .. } => {
+                LoadSpec::keys([Key::Task(*task)])
+            }
             Self::Register { neuron, .. } => LoadSpec::keys(miner(&neuron.hotkey)),
             Self::Deregister { hotkey } | Self::Figures { hotkey } => LoadSpec::keys(miner(hotkey)),
             Self::NoteRoster { .. } | Self::CompareRoster { .. } => LoadSpec::keys([Key::Roster]),
-            Self::Duel { left, right, .. } => LoadSpec::keys([Key::Record(*left), Key::Record(*right)]),
+            Self::MakeDuel { .. } => matchmaking::load(),
+            Self::Rule { nonce, .. } | Self::LookAfter { nonce } => LoadSpec::keys([Key::Duel(*nonce)]),
+            Self::NoteStandings { roster } => {
+                let records = roster.neurons.iter().map(|neuron| Key::Record(neuron.hotkey));
+                LoadSpec::keys(records.chain([Key::Leaderboard]))
+            }
         }
     }
 
@@ -175,7 +208,20 @@ impl Call {
                     strong: miner::strong_uids(&roster.neurons, policy.miners.strong_miners),
                 })
             }
-            Self::Duel { left, right, outcome } => fight(view, *left, *right, *outcome, policy),
+            Self::MakeDuel { task, prompts, backlog } => {
+                let draw = Draw { task: *task, prompts: prompts.clone(), backlog: *backlog };
+                reply(matchmaking::decide(view, &draw, now, policy))
+            }
+            Self::Rule { nonce, outcome } => reply(duel::rule(view, *nonce, &ruling(*outcome), now, policy)),
+            Self::LookAfter { nonce } => reply(duel::look_after(view, *nonce, now, policy)),
+            Self::Compare { task, pair, outcome } => {
+                let comparison = outcome.map_or(Comparison::Same, Comparison::Judged);
+                reply(task::compared(view, *task, *pair, comparison, now, policy))
+            }
+            Self::NoteStandings { roster } => {
+                let standings = Leaderboard::of(view, &roster.neurons, now, policy);
+                reply(leaderboard::note(view, standings))
+            }
             Self::Figures { hotkey } => {
                 let (session, record) = (view.session(hotkey), view.record(hotkey));
                 let figures = session.zip(record).map(|((_, s), (_, r))| Figures::of(s, r, now, policy));
@@ -218,6 +264,7 @@ impl Found {
             Self::Views { views, prompt } => Finding::Measured {
                 metrics: Metrics::from_views(views, *prompt, &policy.metrics),
                 synthetic: true,
+                likeness: None,
             },
             Self::Invalid { reason } => Finding::Invalid { reason: reason.clone() },
             Self::Failed { reason } => Finding::Failed { reason: reason.clone() },
@@ -233,23 +280,9 @@ fn reply<R: Into<Reply>>(step: Step<R>) -> Step<Reply> {
     }
 }
 
-/// Changes both ratings or neither (DU-1).
-fn fight(view: &View, left: Hotkey, right: Hotkey, outcome: glicko::Outcome, policy: &Policy) -> Step<Reply> {
-    let (Some((left_row, left_record)), Some((right_row, right_record))) =
-        (view.record(&left), view.record(&right))
-    else {
-        return Step::Reply(Reply::Absent);
-    };
-    let (left_rating, right_rating) = duel(left_record.rating, right_record.rating, outcome, &policy.glicko);
-    let fought = |record: &Record, rating, has_won| {
-        let wins = record.wins + u32::from(has_won);
-        Item::Record(Record { rating, duels: record.duels + 1, wins, ..record.clone() })
-    };
-    let new_left = fought(left_record, left_rating, outcome == glicko::Outcome::Left);
-    let new_right = fought(right_record, right_rating, outcome == glicko::Outcome::Right);
-    let writes = vec![
-        Write::replace(Key::Record(left), left_row, new_left),
-        Write::replace(Key::Record(right), right_row, new_right),
-    ];
-    Step::Commit { writes, reply: Reply::Done }
+fn ruling(outcome: Option<Outcome>) -> Ruling {
+    match outcome {
+        Some(outcome) => Ruling::Decided { outcome, explanation: "one has no legs".to_owned() },
+        None => Ruling::Failed { reason: "the judge does not answer".to_owned() },
+    }
 }

@@ -74,6 +74,9 @@ fn policy(seed: u64) -> Policy {
     policy.judge.enabled = true;
     // As many as there are miners, so that few pairs are drawn in vain.
     policy.duels.slots = 0;
+    // Miners rest for long here, and clients' tasks come first.
+    (policy.duels.per_minute, policy.duels.inactive_secs) = (2, HOUR_SECS);
+    (policy.duels.pull_secs, policy.duels.open_secs) = (3 * HOUR_SECS, 4 * HOUR_SECS);
     policy.duels.lifetime_secs = 6 * HOUR_SECS;
     if seed % 2 == 1 {
         policy.glicko.flavour = GlickoFlavour::UpstreamCompat;
@@ -308,7 +311,8 @@ impl Network {
                 | Key::Roster
                 | Key::History(_)
                 | Key::Matchmaker
-                | Key::Leaderboard => {}
+                | Key::Leaderboard
+                | Key::Prompts => {}
             }
         }
         self.plan(MINUTE, Event::Sweep);

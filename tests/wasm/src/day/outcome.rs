@@ -1,10 +1,13 @@
 //! What a decision answered, in a form whose bytes tell every difference: postcard keeps all 64 bits of a float.
 
 use serde::Serialize;
+use sn17_core::duel::Ruled;
 use sn17_core::ledger::{Change, Effect, Expect, Write};
 use sn17_core::miner::Figures;
 use sn17_core::pull::PullReply;
-use sn17_core::state::{Item, Key, Prompt, Submission, SubmissionState, TaskState};
+use sn17_core::state::{
+    Duel, DuelNonce, DuelState, Entry, Item, Key, Prompt, Submission, SubmissionState, TaskState,
+};
 use sn17_core::submit::SubmitReply;
 use sn17_core::{Hotkey, TaskId, UnixMs};
 
@@ -65,6 +68,8 @@ pub(super) enum Reply {
     Closed,
     Taken { submission: Box<Submission>, rev: u64, again: bool },
     Settled(bool),
+    Made(Option<DuelNonce>),
+    Ruled { now: bool },
     Compared { departed: Vec<Hotkey>, strong: Vec<u16> },
     Figures { average_score: f64, accepted: usize, rating: f64, reward: f64, cooldown_until: u64 },
     Results { state: TaskState, best_first: Vec<Hotkey> },
@@ -79,6 +84,18 @@ impl From<()> for Reply {
 impl From<bool> for Reply {
     fn from(settled: bool) -> Self {
         Self::Settled(settled)
+    }
+}
+
+impl From<Option<DuelNonce>> for Reply {
+    fn from(made: Option<DuelNonce>) -> Self {
+        Self::Made(made)
+    }
+}
+
+impl From<Ruled> for Reply {
+    fn from(ruled: Ruled) -> Self {
+        Self::Ruled { now: ruled == Ruled::Now }
     }
 }
 
@@ -119,7 +136,7 @@ impl Outcome {
         let items = || self.writes.iter().filter_map(|written| written.item.as_ref());
         match &self.reply {
             Reply::Done if self.writes.is_empty() => "nothing to do",
-            Reply::Done => "done",
+            Reply::Done => self.duel().map_or("done", duel_name),
             Reply::Absent => "absent",
             Reply::Told { .. } | Reply::Unregistered => "unregistered",
             Reply::OnCooldown { .. } if self.writes.is_empty() => "on cooldown",
@@ -127,6 +144,7 @@ impl Outcome {
             Reply::Task { .. } => match self.writes.len() {
                 0 => "the same task",
                 1 => "a synthetic task",
+                _ if self.duel().is_some() => "a duel",
                 _ => "an organic task",
             },
             Reply::NoTask => "no task",
@@ -138,20 +156,29 @@ impl Outcome {
             Reply::Settled(true) => {
                 let submission = items().find_map(|(item, _)| match item {
                     Item::Submission(submission) => Some(&submission.state),
-                    Item::Task(_)
-                    | Item::Session(_)
-                    | Item::Record(_)
-                    | Item::ApiKey(_)
-                    | Item::Roster(_) => None,
+                    _ => None,
                 });
                 submission.map_or("done", state_name)
             }
+            Reply::Made(Some(_)) => "made",
+            Reply::Made(None) if self.writes.is_empty() => "nothing to do",
+            Reply::Made(None) => "begun",
+            Reply::Ruled { now: false } => "nothing to do",
+            Reply::Ruled { now: true } => self.duel().map_or("done", duel_name),
             Reply::Compared { .. } => "compared",
             Reply::Figures { .. } => "told",
             Reply::Results { state: TaskState::Open, .. } => "open",
             Reply::Results { state: TaskState::Success { .. }, .. } => "success",
             Reply::Results { state: TaskState::Failure { .. }, .. } => "failure",
         }
+    }
+
+    /// The duel that it wrote, if it wrote one.
+    fn duel(&self) -> Option<&Duel> {
+        self.writes.iter().find_map(|written| match &written.item {
+            Some((Item::Duel(duel), _)) => Some(duel),
+            _ => None,
+        })
     }
 
     /// Every float in it.
@@ -175,6 +202,8 @@ impl Outcome {
             | Reply::Ignored { .. }
             | Reply::Closed
             | Reply::Settled(_)
+            | Reply::Made(_)
+            | Reply::Ruled { .. }
             | Reply::Compared { .. }
             | Reply::Results { .. } => {}
         }
@@ -192,6 +221,15 @@ const fn state_name(state: &SubmissionState) -> &'static str {
     }
 }
 
+const fn duel_name(duel: &Duel) -> &'static str {
+    match duel.state {
+        DuelState::Open => "open",
+        DuelState::Awaiting { .. } => "to be judged",
+        DuelState::Judged { .. } => "judged",
+        DuelState::Void { .. } => "void",
+    }
+}
+
 fn item_floats(item: &Item, floats: &mut Vec<f64>) {
     match item {
         Item::Task(task) => {
@@ -203,9 +241,29 @@ fn item_floats(item: &Item, floats: &mut Vec<f64>) {
             let rating = record.rating;
             floats.extend([rating.rating, rating.deviation, rating.volatility, record.average_score]);
         }
-        Item::ApiKey(_) => {}
+        Item::ApiKey(_) | Item::Matchmaker(_) | Item::Prompts(_) => {}
         Item::Roster(roster) => {
             floats.extend(roster.neurons.iter().flat_map(|neuron| [neuron.stake, neuron.incentive]));
+        }
+        Item::Duel(duel) => duel_floats(duel, floats),
+        Item::History(history) => floats.extend(
+            history.points.iter().flat_map(|point| [point.score, point.rating, point.deviation, point.moved]),
+        ),
+        Item::Leaderboard(leaderboard) => floats.extend(
+            leaderboard.rows.iter().flat_map(|row| [row.rating, row.deviation, row.reward, row.weight]),
+        ),
+    }
+}
+
+fn duel_floats(duel: &Duel, floats: &mut Vec<f64>) {
+    for side in duel.sides() {
+        if let Entry::Delivered { score, .. } = side.entry {
+            floats.push(score);
+        }
+    }
+    if let DuelState::Judged { left, right, .. } = duel.state {
+        for rating in [left.before, left.after, right.before, right.after] {
+            floats.extend([rating.rating, rating.deviation, rating.volatility]);
         }
     }
 }
