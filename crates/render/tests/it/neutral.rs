@@ -18,7 +18,8 @@ fn paint_is_read_in_the_plain_grid_only() {
         ("a white ball", vec!["CHOOSE", "ME"], [259.0, 259.0], 6.0),
         ("a red mushroom", vec!["PICK", "ME"], [259.0, 180.0], 5.0),
         ("a silver robot", vec!["BEST"], [259.0, 259.0], 3.0),
-        // As large as three letters on the object can be.
+        // As large as four letters on the object can be, and three.
+        ("a white ball", vec!["PICK"], [259.0, 259.0], 14.0),
         ("a yellow crate", vec!["WIN"], [200.0, 280.0], 20.0),
     ] {
         let plain = scene(prompt);
