@@ -1,21 +1,21 @@
-//! What turns queued submissions into verdicts, whichever queue they wait in.
+//! What turns queued submissions into verdicts and duels into ratings, whichever queue they wait in.
 //!
 //! [`score`] leases submissions of this process's own queue and settles them, [`score_remotely`] those of a queue that
-//! others share. What it asks for figures is a [`Scorer`](sn17_app::Scorer), as a rule
+//! others share; [`judge`] and [`judge_remotely`] do the same for results that a judge compares. What it asks for figures is a [`Scorer`](sn17_app::Scorer), as a rule
 //! a [`ScoringProcess`]: a child of the same program, whose own main is [`run_child`]. The child renders and
 //! [`measure`](measure())s, and knows no ledger, no blobs and no policy.
 
 mod child;
 mod error;
 mod exhibit;
+mod lease_loop;
 mod measure;
 pub mod models;
-mod scoring_loop;
 mod scoring_process;
 
 pub use child::{ChildArgs, Ready, run as run_child};
 pub use error::WorkerError;
 pub use exhibit::{Exhibit, Rendered};
+pub use lease_loop::{Remote, judge, judge_remotely, score, score_remotely};
 pub use measure::{Measured, measure};
-pub use scoring_loop::{Remote, score, score_remotely};
 pub use scoring_process::{ChildProgram, ScoringProcess};

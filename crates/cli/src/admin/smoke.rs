@@ -205,7 +205,9 @@ impl Smoke {
 
     fn own_metagraph(&self) -> Metagraph {
         let hotkey = address(&self.keypair);
-        Metagraph { neurons: vec![NeuronEntry { uid: MINER_UID, hotkey, stake: 0.0, incentive: 0.0 }] }
+        Metagraph {
+            neurons: vec![NeuronEntry { uid: MINER_UID, hotkey, coldkey: None, stake: 0.0, incentive: 0.0 }],
+        }
     }
 
     /// Adds the task. A key just made may be unknown to another process for a moment.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::Args;
 use sn17_core::policy::{MinerRules, Policy, TaskRules};
+use sn17_llm::JudgeArgs;
 use sn17_render::{BBOX_DEFAULT, FRONT_VIEW, Frame, RenderBudget};
 use sn17_splat::procedural::{self, Quality};
 use sn17_splat::{Limits, Splats};
@@ -192,6 +193,7 @@ fn serve_args(args: &DemoArgs, data: &Path) -> ServeArgs {
         tls_certificate: None,
         tls_key: None,
         rate_limits: RateLimitsChoice::Original,
+        judge: JudgeArgs::default(),
         no_worker: false,
         simulate: false,
     }
@@ -201,6 +203,7 @@ fn write_metagraph(data: &Path, miners: &[Arc<Keypair>]) -> anyhow::Result<()> {
     let entry = |(uid, keypair): (u16, &Arc<Keypair>)| NeuronEntry {
         uid,
         hotkey: address(keypair),
+        coldkey: None,
         stake: 0.0,
         incentive: 0.0,
     };

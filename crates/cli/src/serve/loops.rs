@@ -21,6 +21,10 @@ const TIMERS_AT_ONCE: usize = 64;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Old files and expired rows are looked for this often.
 const CLEAN_EVERY: Duration = Duration::from_secs(5);
+/// Duels are made this often, as many as the policy allows.
+const DUELS_EVERY: Duration = Duration::from_secs(5);
+/// The standings are computed this often.
+const LEADERBOARD_EVERY: Duration = Duration::from_secs(60);
 /// Dead letters looked at when there are new ones.
 const DEAD_LETTERS_MAX: usize = 1_000;
 /// After a failing store a loop waits this long.
@@ -73,6 +77,26 @@ pub(crate) async fn sweeps(app: Arc<App>, store: Embedded, blobs: Arc<FolderBlob
                     if let Err(error) = cleaned {
                         tracing::warn!(%error, "expired things could not be removed");
                     }
+                }
+            }
+        }
+    }
+}
+
+/// Makes duels, and keeps the standings fresh.
+pub(crate) async fn competition(app: Arc<App>) {
+    let mut duels = tokio::time::interval(DUELS_EVERY);
+    let mut leaderboard = tokio::time::interval(LEADERBOARD_EVERY);
+    loop {
+        tokio::select! {
+            _ = duels.tick() => match app.make_duels().await {
+                Ok(0) => {}
+                Ok(made) => tracing::debug!(made, "made duels"),
+                Err(error) => pause("ledger", &error).await,
+            },
+            _ = leaderboard.tick() => {
+                if let Err(error) = app.note_leaderboard().await {
+                    pause("ledger", &error).await;
                 }
             }
         }

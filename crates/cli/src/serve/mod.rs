@@ -19,6 +19,7 @@ use sn17_app::{App, Ports, PromptBook, Scorer};
 use sn17_core::Hotkey;
 use sn17_core::policy::Policy;
 use sn17_http::{AdminKey, Blocking, HttpOptions, RateLimits};
+use sn17_llm::JudgeArgs;
 use sn17_store::{Embedded, FolderBlobs, FolderOptions, Options};
 use sn17_wire::ss58;
 use sn17_worker::{ChildArgs, ChildProgram, ScoringProcess, models};
@@ -68,6 +69,8 @@ pub(crate) struct ServeArgs {
     /// Requests allowed by address.
     #[arg(long, value_enum, default_value_t, env = "SN17_RATE_LIMITS")]
     pub(crate) rate_limits: RateLimitsChoice,
+    #[command(flatten)]
+    pub(crate) judge: JudgeArgs,
     /// Take submissions but do not score them here.
     #[arg(long, conflicts_with = "simulate")]
     pub(crate) no_worker: bool,
@@ -182,6 +185,7 @@ fn policy(args: &ServeArgs) -> anyhow::Result<Policy> {
             serde_json::from_str(&text).with_context(|| format!("{} is not a policy", file.display()))?
         }
     };
+    policy.judge.enabled |= args.judge.judge_url.is_some();
     if args.no_worker {
         // Nobody scores here, so no verdict can come while a miner waits.
         policy.submissions.wait_secs = 0;
@@ -230,8 +234,12 @@ impl Network {
         if let Some(scorer) = scorer {
             parts.push(Part::start(|stop| sn17_worker::score(Arc::clone(&app), scorer, stop)));
         }
+        if let Some(judge) = args.judge.judge(host::host(&Clock::default()))? {
+            parts.push(Part::start(|stop| sn17_worker::judge(Arc::clone(&app), Arc::new(judge), stop)));
+        }
         let background = vec![
             tokio::spawn(loops::timers(Arc::clone(&app))),
+            tokio::spawn(loops::competition(Arc::clone(&app))),
             tokio::spawn(loops::sweeps(Arc::clone(&app), store.clone(), blobs)),
             tokio::spawn(metagraph.follow(Arc::clone(&app))),
         ];
@@ -254,9 +262,11 @@ impl Network {
              \x20 data       {data}\n\
              \x20 miners     {miners} in {metagraph}\n\
              \x20 scoring    {scoring}\n\
+             \x20 judge      {judge}\n\
              \x20 next       sn17 keys add --owner me --data {data}\n",
             version = env!("CARGO_PKG_VERSION"),
             metagraph = metagraph.display(),
+            judge = judge_line(&args.judge),
         ))
     }
 
@@ -348,6 +358,14 @@ fn blob_options(policy: &Policy) -> FolderOptions {
     let records = ("duels", duels.lifetime_secs + SPARE_SECS);
     let retention_secs = kept.into_iter().chain([records]).map(|(name, secs)| (name.to_owned(), secs));
     FolderOptions { retention_secs: retention_secs.collect(), ..FolderOptions::default() }
+}
+
+/// What compares the miners' results.
+fn judge_line(args: &JudgeArgs) -> String {
+    match &args.judge_url {
+        Some(url) => format!("{} at {url}", args.judge_model),
+        None => "none, so no duels (--judge-url)".to_owned(),
+    }
 }
 
 fn metagraph_file(args: &ServeArgs, folder: &DataFolder) -> PathBuf {

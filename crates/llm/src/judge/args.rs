@@ -16,7 +16,7 @@ const DEFAULT_MODEL: &str = "zai-org/GLM-4.1V-9B-Thinking";
 /// Which judge compares miners' results. Without a URL, as by default, there is none.
 #[derive(Args, Clone, Debug, Default)]
 pub struct JudgeArgs {
-    /// OpenAI-compatible endpoint of the judge of duels, such as http://127.0.0.1:8095/v1; without it there are no duels.
+    /// Base URL of the OpenAI-compatible API where the judge of duels answers, up to /v1; without it there are no duels.
     #[arg(long, env = "SN17_JUDGE_URL", value_name = "URL")]
     pub judge_url: Option<String>,
     /// The vision-language model that judges.

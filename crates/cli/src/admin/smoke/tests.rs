@@ -168,7 +168,9 @@ fn what_others_have_registered_meanwhile_stays() {
         let mut smoke = Smoke::new(network.arguments(ADMIN_KEY)).unwrap();
         smoke.register_afresh().await.unwrap();
         let hotkey = ss58::encode(&Keypair::from_mini_secret(&[3; 32]).hotkey());
-        let others = Metagraph { neurons: vec![NeuronEntry { uid: 3, hotkey, stake: 1.0, incentive: 0.5 }] };
+        let others = Metagraph {
+            neurons: vec![NeuronEntry { uid: 3, hotkey, coldkey: None, stake: 1.0, incentive: 0.5 }],
+        };
         smoke.server.register(&others).await.unwrap();
         smoke.clean_up().await.unwrap();
         assert_eq!(Metagraph::of(&network.app.roster().await.unwrap()), others);

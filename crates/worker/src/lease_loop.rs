@@ -1,4 +1,4 @@
-//! The loop that leases submissions, has them scored and settles them.
+//! The loop that leases work from a queue and does it: submissions to score, results to compare.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sn17_app::ports::{Delivery, PortError, PortErrorKind, PortResult};
-use sn17_app::{App, Attempt, Examined, Scorer};
-use sn17_core::ledger::{Effect, QueueName};
+use sn17_app::{App, Attempt, Examined, Judge, Judged, Scorer};
+use sn17_core::ledger::{Contest, Effect, QueueName};
 use tokio::sync::watch;
 use tracing::Instrument as _;
 
@@ -16,9 +16,9 @@ use tracing::Instrument as _;
 const WAIT_SECS: u32 = 5;
 /// The same for a queue elsewhere, where each request costs money; SQS waits for at most 20.
 const REMOTE_WAIT_SECS: u32 = 10;
-/// A loop with a submission in hand says that it lives this often.
+/// A loop with work in hand says that it lives this often.
 const BEAT_EVERY: Duration = Duration::from_secs(10);
-/// Seconds until a failed submission is tried again the first time; the square of the attempt multiplies it.
+/// Seconds until a failed attempt is repeated the first time; the square of the attempt multiplies it.
 const RETRY_SECS: u32 = 3;
 /// How often an attempt is repeated when a port fails, with the lease in hand.
 const PORT_TRIES_MAX: u32 = 30;
@@ -32,7 +32,12 @@ const PAUSE: Duration = Duration::from_millis(500);
 ///
 /// The queue is one of this process, so that a request for messages can be dropped at any point.
 pub async fn score(app: Arc<App>, scorer: Arc<dyn Scorer>, stop: watch::Receiver<bool>) {
-    ScoringLoop { app, scorer, stop, remote: None }.run().await;
+    LeaseLoop { app, work: Work::Scoring(scorer), stop, remote: None }.run().await;
+}
+
+/// The same for results that a judge compares.
+pub async fn judge(app: Arc<App>, judge: Arc<dyn Judge>, stop: watch::Receiver<bool>) {
+    LeaseLoop { app, work: Work::Judging(judge), stop, remote: None }.run().await;
 }
 
 /// The same as [`score`] for a queue that others share, on a machine that may be taken away.
@@ -46,12 +51,22 @@ pub async fn score_remotely(
     stop: watch::Receiver<bool>,
     remote: Remote,
 ) {
-    ScoringLoop { app, scorer, stop, remote: Some(remote) }.run().await;
+    LeaseLoop { app, work: Work::Scoring(scorer), stop, remote: Some(remote) }.run().await;
+}
+
+/// The same as [`judge`] for a queue that others share, as [`score_remotely`] is to [`score`].
+pub async fn judge_remotely(
+    app: Arc<App>,
+    judge: Arc<dyn Judge>,
+    stop: watch::Receiver<bool>,
+    remote: Remote,
+) {
+    LeaseLoop { app, work: Work::Judging(judge), stop, remote: Some(remote) }.run().await;
 }
 
 /// What a loop over a remote queue minds besides its work.
 pub struct Remote {
-    /// Turns true when the submission in hand shall be given back to the queue, for others to score at once.
+    /// Turns true when the work in hand shall be given back to the queue, for others to do at once.
     pub give_back: watch::Receiver<bool>,
     /// Called while the loop lives: at least every ten seconds, but for the time that the queue itself needs.
     pub beat: Box<dyn Fn() + Send + Sync>,
@@ -63,21 +78,76 @@ impl fmt::Debug for Remote {
     }
 }
 
-struct ScoringLoop {
+struct LeaseLoop {
     app: Arc<App>,
-    scorer: Arc<dyn Scorer>,
+    work: Work,
     stop: watch::Receiver<bool>,
     remote: Option<Remote>,
+}
+
+/// What a loop does.
+enum Work {
+    Scoring(Arc<dyn Scorer>),
+    Judging(Arc<dyn Judge>),
 }
 
 /// What became of a delivery.
 #[derive(Clone, Copy, Debug)]
 enum Outcome {
-    Attempted(Attempt),
+    /// Done, now or before.
+    Done,
+    /// Failed this time: others may try.
+    Failed,
+    /// Failed for good.
+    GivenUp,
+    /// It could not be tried, and shall be in so many seconds, as if for the first time.
+    PutOff(u64),
+    /// The loop ends with it in hand.
     GivenBack,
 }
 
-impl ScoringLoop {
+impl Work {
+    const fn queue(&self) -> QueueName {
+        match self {
+            Self::Scoring(_) => QueueName::Scoring,
+            Self::Judging(_) => QueueName::Judging,
+        }
+    }
+
+    const fn visibility_secs(&self, app: &App) -> u32 {
+        match self {
+            Self::Scoring(_) => app.policy().submissions.visibility_secs,
+            Self::Judging(_) => app.policy().judge.visibility_secs,
+        }
+    }
+
+    /// Attempts a delivery until the ports play their part: their failures are no fault of the delivery's, and must
+    /// not use up its tries. What has been scored is not scored again.
+    async fn attempt(&self, app: &App, delivery: &Delivery) -> PortResult<Outcome> {
+        match self {
+            Self::Scoring(scorer) => {
+                let attempt = match until_it_succeeds(|| app.examine(delivery, &**scorer)).await? {
+                    Examined::Over(attempt) => attempt,
+                    Examined::Concluded(conclusion) => {
+                        until_it_succeeds(|| app.conclude(&conclusion)).await?
+                    }
+                };
+                Ok(match attempt {
+                    Attempt::Done => Outcome::Done,
+                    Attempt::Retry => Outcome::Failed,
+                    Attempt::GivenUp => Outcome::GivenUp,
+                })
+            }
+            Self::Judging(judge) => Ok(match until_it_succeeds(|| app.judge(delivery, &**judge)).await? {
+                Judged::Done => Outcome::Done,
+                Judged::Retry => Outcome::Failed,
+                Judged::PutOff(secs) => Outcome::PutOff(secs),
+            }),
+        }
+    }
+}
+
+impl LeaseLoop {
     async fn run(self) {
         while !*self.stop.borrow() {
             self.beat();
@@ -92,15 +162,15 @@ impl ScoringLoop {
                         self.handle(&delivery).instrument(span).await;
                     }
                 }
-                Err(error) => pause("scoring queue", &error).await,
+                Err(error) => pause(self.work.queue(), &error).await,
             }
         }
     }
 
     async fn receive(&self) -> PortResult<Vec<Delivery>> {
         let wait_secs = if self.remote.is_some() { REMOTE_WAIT_SECS } else { WAIT_SECS };
-        let visibility_secs = self.app.policy().submissions.visibility_secs;
-        self.app.ports().queue.receive(QueueName::Scoring, 1, visibility_secs, wait_secs).await
+        let visibility_secs = self.work.visibility_secs(&self.app);
+        self.app.ports().queue.receive(self.work.queue(), 1, visibility_secs, wait_secs).await
     }
 
     /// Waits until a request for messages may be dropped.
@@ -125,12 +195,19 @@ impl ScoringLoop {
     }
 
     fn span(&self, delivery: &Delivery) -> tracing::Span {
+        let receive_count = delivery.receive_count;
         match delivery.effect {
-            Effect::Score { task, hotkey } if self.remote.is_some() => {
-                let receive_count = delivery.receive_count;
+            _ if self.remote.is_none() => tracing::Span::none(),
+            Effect::Score { task, hotkey } => {
                 tracing::info_span!("submission", task.id = %task, miner.hotkey = ?hotkey, receive_count)
             }
-            Effect::Score { .. } | Effect::Timer { .. } => tracing::Span::none(),
+            Effect::Judge(Contest::Duel(nonce)) => {
+                tracing::info_span!("duel", duel = %nonce, receive_count)
+            }
+            Effect::Judge(Contest::Task(task)) => {
+                tracing::info_span!("comparison", task.id = %task, receive_count)
+            }
+            Effect::Timer { .. } => tracing::Span::none(),
         }
     }
 
@@ -139,43 +216,50 @@ impl ScoringLoop {
         match self.attempt_and_answer(delivery).await {
             Ok(outcome) if self.remote.is_some() => {
                 let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-                tracing::info!(?outcome, duration_ms, "a submission left this worker");
+                tracing::info!(?outcome, duration_ms, "a delivery left this worker");
             }
             Ok(_) => {}
             Err(error) => {
-                tracing::error!(%error, "a submission could not be settled, it will be delivered again");
+                tracing::error!(%error, "a delivery could not be handled, it will come again");
             }
         }
     }
 
     async fn attempt_and_answer(&self, delivery: &Delivery) -> PortResult<Outcome> {
-        let queue = &self.app.ports().queue;
         let outcome = tokio::select! {
-            attempt = self.persistently(delivery) => Outcome::Attempted(attempt?),
-            // Whatever the attempt has settled stays settled: the next worker finds it so (SB-1).
+            outcome = self.work.attempt(&self.app, delivery) => outcome?,
+            // Whatever the attempt has settled stays settled: the next worker finds it so (SB-1, DU-1).
             () = self.given_back() => Outcome::GivenBack,
             never = self.keep_lease(delivery) => match never {},
             never = self.keep_beating() => match never {},
         };
-        let answered = match outcome {
-            Outcome::Attempted(Attempt::Done) => queue.ack(&delivery.receipt).await,
-            Outcome::Attempted(Attempt::Retry) => {
-                queue.extend(&delivery.receipt, RETRY_SECS * delivery.receive_count.pow(2)).await
-            }
-            // The queue has handed it out as often as it does: it goes to the dead letters.
-            Outcome::Attempted(Attempt::GivenUp) | Outcome::GivenBack => {
-                queue.extend(&delivery.receipt, 0).await
-            }
-        };
-        match answered {
+        match self.answer(delivery, outcome).await {
             // Somebody else has the lease by now; the verdict stands all the same.
             Err(error) if error.kind == PortErrorKind::NotFound => Ok(outcome),
             answered => answered.map(|()| outcome),
         }
     }
 
+    async fn answer(&self, delivery: &Delivery, outcome: Outcome) -> PortResult<()> {
+        let queue = &self.app.ports().queue;
+        match outcome {
+            Outcome::Done => queue.ack(&delivery.receipt).await,
+            Outcome::Failed => {
+                let retry_secs = RETRY_SECS.saturating_mul(delivery.receive_count.saturating_pow(2));
+                queue.extend(&delivery.receipt, retry_secs).await
+            }
+            Outcome::PutOff(secs) => {
+                let not_before = self.app.now().plus_secs(secs);
+                queue.send(delivery.effect, Some(not_before)).await?;
+                queue.ack(&delivery.receipt).await
+            }
+            // The queue has handed it out as often as it does: it goes to the dead letters.
+            Outcome::GivenUp | Outcome::GivenBack => queue.extend(&delivery.receipt, 0).await,
+        }
+    }
+
     async fn keep_lease(&self, delivery: &Delivery) -> Infallible {
-        let visibility_secs = self.app.policy().submissions.visibility_secs;
+        let visibility_secs = self.work.visibility_secs(&self.app);
         let mut beat = tokio::time::interval(Duration::from_secs(u64::from(visibility_secs)) / 3);
         beat.tick().await;
         loop {
@@ -193,15 +277,6 @@ impl ScoringLoop {
             self.beat();
         }
     }
-
-    /// Attempts a delivery until the ports play their part: their failures are no fault of the submission's, and must
-    /// not use up its deliveries. What has been scored is not scored again.
-    async fn persistently(&self, delivery: &Delivery) -> PortResult<Attempt> {
-        match until_it_succeeds(|| self.app.examine(delivery, &*self.scorer)).await? {
-            Examined::Over(attempt) => Ok(attempt),
-            Examined::Concluded(conclusion) => until_it_succeeds(|| self.app.conclude(&conclusion)).await,
-        }
-    }
 }
 
 /// Repeats a step while a port fails, a bounded number of times.
@@ -213,7 +288,7 @@ where
     loop {
         match step().await {
             Err(error) if tries < PORT_TRIES_MAX => {
-                tracing::warn!(%error, tries, "a submission could not be settled, trying again");
+                tracing::warn!(%error, tries, "a port failed, trying again");
                 tries += 1;
                 tokio::time::sleep(PORT_PAUSE).await;
             }
@@ -228,7 +303,7 @@ async fn turned(flag: &watch::Receiver<bool>) {
     let _ = flag.clone().wait_for(|is_set| *is_set).await;
 }
 
-async fn pause(what: &str, error: &PortError) {
-    tracing::error!(%error, "the {what} does not answer");
+async fn pause(queue: QueueName, error: &PortError) {
+    tracing::error!(?queue, %error, "a queue does not answer");
     tokio::time::sleep(PAUSE).await;
 }
