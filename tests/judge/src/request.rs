@@ -167,3 +167,86 @@ fn check_schema(AskedSchema { name, strict, schema }: &AskedSchema) -> Result<()
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A transparent pixel.
+    const PNG: &str =
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+
+    fn request(part: &Value) -> Value {
+        json!({
+            "model": "m",
+            "messages": [{ "role": "user", "content": [part] }],
+            "temperature": 0.1,
+            "max_tokens": 10,
+        })
+    }
+
+    fn picture(url: &str) -> Value {
+        json!({ "type": "image_url", "image_url": { "url": url } })
+    }
+
+    fn refusal(request: &Value) -> String {
+        Asked::from_json(request.to_string().as_bytes()).expect_err("it is a bad request")
+    }
+
+    #[test]
+    fn a_good_request_is_read_with_its_pictures() {
+        let good = request(&picture(&format!("data:image/png;base64,{PNG}"))).to_string();
+        let asked = Asked::from_json(good.as_bytes()).expect("it is a good request");
+        assert_eq!(asked.pictures.len(), 1);
+        assert_eq!(asked.pictures[0].pixels.dimensions(), (1, 1));
+    }
+
+    #[test]
+    fn what_the_api_does_not_describe_is_refused() {
+        let good = request(&json!({ "type": "text", "text": "hello" }));
+        assert!(Asked::from_json(good.to_string().as_bytes()).is_ok());
+        let changes = [
+            ("hotkey", json!("5F")),
+            ("messages", json!([])),
+            ("messages", json!([{ "role": "system", "content": [{ "type": "text", "text": "hello" }] }])),
+            ("messages", json!([{ "role": "user", "content": "hello", "name": "5F" }])),
+            ("temperature", json!(3)),
+            ("max_tokens", json!(0)),
+            ("seed", json!(u64::MAX)),
+            ("response_format", json!({ "type": "json" })),
+            ("response_format", format_with(json!({ "type": "object", "properties": {} }))),
+            ("response_format", format_with(json!({ "properties": { "worst": {} }, "required": ["worst"] }))),
+            (
+                "response_format",
+                format_with(
+                    json!({ "properties": { "worst": {} }, "required": [], "additionalProperties": false }),
+                ),
+            ),
+        ];
+        for (name, value) in changes {
+            let mut changed = good.clone();
+            changed[name] = value;
+            let _reason = refusal(&changed);
+        }
+    }
+
+    #[test]
+    fn what_is_no_picture_is_refused() {
+        for url in [
+            "https://example.com/hat.png".to_owned(),
+            format!("data:image/jpeg;base64,{PNG}"),
+            format!("data:image/gif;base64,{PNG}"),
+            format!("data:image/png,{PNG}"),
+            "data:image/png;base64,iVBORw0KGgo=".to_owned(),
+            "data:image/png;base64,***".to_owned(),
+        ] {
+            let _reason = refusal(&request(&picture(&url)));
+        }
+    }
+
+    fn format_with(schema: Value) -> Value {
+        json!({ "type": "json_schema", "json_schema": { "name": "verdict", "strict": true, "schema": schema } })
+    }
+}
