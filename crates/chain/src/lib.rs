@@ -5,6 +5,7 @@
 //! layouts are those of the runtime's own structs, which it freezes by hash within a spec version.
 
 mod endpoint;
+pub mod extrinsic;
 mod header;
 pub mod metagraph;
 pub mod neurons;

@@ -6,12 +6,8 @@ use std::fmt;
 use parity_scale_codec::Encode as _;
 use sn17_core::Hotkey;
 
+use crate::extrinsic::{COMMIT_TIMELOCKED_WEIGHTS, SET_WEIGHTS};
 use crate::metagraph::Snapshot;
-
-/// The call `set_weights` of the pallet `SubtensorModule`.
-pub const SET_WEIGHTS_CALL: u8 = 0;
-/// The call `commit_timelocked_weights` of the pallet `SubtensorModule`.
-pub const COMMIT_TIMELOCKED_WEIGHTS_CALL: u8 = 113;
 
 /// Weights for the chain: what each uid gets, of the greatest one's 65535.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,10 +70,10 @@ pub fn commit_payload(hotkey: &Hotkey, weights: &Weights, version_key: u64) -> V
 
 /// How weights would be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Call {
-    /// As they are, with [`SET_WEIGHTS_CALL`].
+pub enum Route {
+    /// As they are, with [`crate::extrinsic::Call::set_weights`].
     Set,
-    /// Hidden, with [`COMMIT_TIMELOCKED_WEIGHTS_CALL`]; the chain reveals them itself.
+    /// Hidden, with [`crate::extrinsic::Call::commit_timelocked_weights`]; the chain reveals them itself.
     CommitTimelocked {
         /// [`commit_payload`], to be encrypted to a later round of drand's quicknet.
         payload: Vec<u8>,
@@ -99,7 +95,7 @@ pub struct Plan {
     /// The setter's slot.
     pub uid: u16,
     /// How they would be sent.
-    pub call: Call,
+    pub route: Route,
     /// What would be set.
     pub weights: Weights,
     /// The version key they would carry.
@@ -240,16 +236,16 @@ pub fn preflight(
     }
     check_entries(snapshot, &weights, uid)?;
 
-    let call = if subnet.commit_reveal_weights_enabled {
-        Call::CommitTimelocked {
+    let route = if subnet.commit_reveal_weights_enabled {
+        Route::CommitTimelocked {
             payload: commit_payload(hotkey, &weights, version_key),
             commit_version: snapshot.weight_rules.commit_version.unwrap_or(COMMIT_VERSION_DEFAULT),
             reveal_period: subnet.commit_reveal_period,
         }
     } else {
-        Call::Set
+        Route::Set
     };
-    Ok(Plan { netuid: snapshot.netuid, uid, call, weights, version_key, block: snapshot.block })
+    Ok(Plan { netuid: snapshot.netuid, uid, route, weights, version_key, block: snapshot.block })
 }
 
 /// The chain's checks on the weights themselves, when their setter has passed.
@@ -288,16 +284,16 @@ fn check_limit(weights: &Weights, limit: u16) -> Result<(), Obstacle> {
 impl fmt::Display for Plan {
     /// For whoever decides whether it is sent: the call with its arguments, and each weight.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { netuid, uid, call, weights, version_key, block } = self;
+        let Self { netuid, uid, route, weights, version_key, block } = self;
         writeln!(formatter, "as uid {uid} of subnet {netuid}, at block {block}:")?;
-        match call {
-            Call::Set => writeln!(
+        match route {
+            Route::Set => writeln!(
                 formatter,
-                "set_weights (call {SET_WEIGHTS_CALL}): netuid {netuid}, version_key {version_key}"
+                "set_weights (call {SET_WEIGHTS}): netuid {netuid}, version_key {version_key}"
             )?,
-            Call::CommitTimelocked { payload, commit_version, reveal_period } => writeln!(
+            Route::CommitTimelocked { payload, commit_version, reveal_period } => writeln!(
                 formatter,
-                "commit_timelocked_weights (call {COMMIT_TIMELOCKED_WEIGHTS_CALL}): netuid {netuid}, \
+                "commit_timelocked_weights (call {COMMIT_TIMELOCKED_WEIGHTS}): netuid {netuid}, \
                  commit_reveal_version {commit_version}, revealed after {reveal_period} epochs, \
                  payload of {} bytes with version_key {version_key}",
                 payload.len()

@@ -7,6 +7,7 @@
 #![expect(clippy::print_stderr, reason = "a skipped test says so")]
 
 mod corpus;
+mod extrinsic;
 mod fixtures;
 mod metagraph;
 mod neurons;

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use sn17_chain::metagraph::WeightRules;
-use sn17_chain::weights::{Call, Obstacle, Weights, WeightsError, commit_payload, preflight};
+use sn17_chain::weights::{Obstacle, Route, Weights, WeightsError, commit_payload, preflight};
 use sn17_chain::{BlockHash, Snapshot, neurons, subnet};
 use sn17_core::{Hotkey, UnixMs};
 
@@ -122,7 +122,7 @@ fn the_rate_limit_ends_with_the_block_that_may_take_the_call() {
 fn what_would_be_sent_is_told() {
     let given = || weights(&[(1, 32_768), (2, 65_535)]);
     let plan = preflight(&snapshot(false), &hotkey(0), given(), 7).unwrap();
-    assert_eq!((plan.uid, &plan.call), (0, &Call::Set));
+    assert_eq!((plan.uid, &plan.route), (0, &Route::Set));
     let lines = [
         "as uid 0 of subnet 17, at block 4000200:",
         "set_weights (call 0): netuid 17, version_key 7",
@@ -139,7 +139,7 @@ fn what_would_be_sent_is_told() {
             .contains("commit_timelocked_weights (call 113): netuid 17, commit_reveal_version 4,")
     );
     assert!(plan.to_string().contains(&format!("payload of {} bytes", payload.len())));
-    assert_eq!(plan.call, Call::CommitTimelocked { payload, commit_version: 4, reveal_period: 1 });
+    assert_eq!(plan.route, Route::CommitTimelocked { payload, commit_version: 4, reveal_period: 1 });
 }
 
 proptest! {
