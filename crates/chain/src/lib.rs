@@ -11,6 +11,7 @@ pub mod metagraph;
 pub mod neurons;
 mod node;
 mod reader;
+pub mod sending;
 mod settings;
 pub mod storage;
 pub mod subnet;

@@ -32,6 +32,7 @@ pub struct BlockHash(pub [u8; 32]);
 pub(crate) struct RuntimeVersion {
     pub(crate) spec_name: String,
     pub(crate) spec_version: u32,
+    pub(crate) transaction_version: u32,
 }
 
 /// Why a node did not answer a question.
@@ -113,6 +114,21 @@ impl Node {
     pub(crate) async fn storage(&self, key: Vec<u8>, block: BlockHash) -> Result<Option<Vec<u8>>, CallError> {
         let value: Option<Hex> = self.call("state_getStorage", rpc_params![Hex(key), block]).await?;
         Ok(value.map(|value| value.0))
+    }
+
+    /// The hash of the chain's first block, by which it is told from others.
+    pub(crate) async fn first_block(&self) -> Result<BlockHash, CallError> {
+        self.call("chain_getBlockHash", rpc_params![0]).await
+    }
+
+    /// How many extrinsics an account has sent, those that wait included; the account is an ss58 address.
+    pub(crate) async fn next_nonce(&self, account: &str) -> Result<u32, CallError> {
+        self.call("system_accountNextIndex", rpc_params![account]).await
+    }
+
+    /// Hands in an extrinsic, whose hash comes back.
+    pub(crate) async fn submit(&self, extrinsic: Vec<u8>) -> Result<BlockHash, CallError> {
+        self.call("author_submitExtrinsic", rpc_params![Hex(extrinsic)]).await
     }
 
     async fn call<T>(&self, method: &'static str, arguments: ArrayParams) -> Result<T, CallError>

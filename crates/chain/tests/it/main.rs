@@ -13,6 +13,7 @@ mod metagraph;
 mod neurons;
 mod node;
 mod scale;
+mod sending;
 mod storage;
 mod subnet;
 mod weights;

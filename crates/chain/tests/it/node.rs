@@ -14,6 +14,7 @@ use blake2::{Blake2b, Digest as _};
 use serde_json::{Value, json};
 use sn17_chain::Endpoint;
 use sn17_chain::storage;
+use sn17_wire::ss58;
 
 use crate::scale::{self, WireNeuron};
 
@@ -27,6 +28,8 @@ pub(crate) struct Chain {
     pub(crate) neurons: Vec<u8>,
     pub(crate) subnet: Vec<u8>,
     pub(crate) storage: BTreeMap<String, Vec<u8>>,
+    /// What the runtime says of an extrinsic that it is shown.
+    pub(crate) verdict: Vec<u8>,
 }
 
 /// When the block of [`Chain::of`] was made.
@@ -46,6 +49,8 @@ impl Chain {
             neurons: scale::neurons(neurons),
             subnet: scale::subnet(17, true, &stakes),
             storage: BTreeMap::new(),
+            // Valid, with priority 1, one tag, for 64 blocks, and to be passed on.
+            verdict: [&[0][..], &1_u64.to_le_bytes(), &[0, 4, 4, 9], &64_u64.to_le_bytes(), &[1]].concat(),
         };
         chain.store(storage::timestamp(), &MADE_AT_MS.to_le_bytes());
         chain.store(storage::subnetwork_n(17), &u16::try_from(neurons.len()).unwrap().to_le_bytes());
@@ -114,12 +119,26 @@ impl Chain {
                     {
                         Ok(json!(hex(&self.subnet)))
                     }
+                    ("TaggedTransactionQueue_validate_transaction", arguments)
+                        if arguments.starts_with("0x02") && arguments.ends_with(&self.head()[2..]) =>
+                    {
+                        Ok(json!(hex(&self.verdict)))
+                    }
                     (function, _) => Err((4003, format!("Client error: {function} is not found"))),
                 }
             }
             "state_getStorage" => {
                 at_head(1)?;
                 Ok(self.storage.get(text(0)?).map_or(Value::Null, |value| json!(hex(value))))
+            }
+            "chain_getBlockHash" if arguments == [json!(0)] => Ok(json!(hex(&[0x11; 32]))),
+            "system_accountNextIndex" => {
+                ss58::decode(text(0)?).map_err(|error| (-32602, error.to_string()))?;
+                Ok(json!(5))
+            }
+            "author_submitExtrinsic" => {
+                let extrinsic = hex::decode(&text(0)?[2..]).map_err(|error| (-32602, error.to_string()))?;
+                Ok(json!(hex(&Blake2b::<U32>::digest(extrinsic))))
             }
             _ => Err((-32601, "Method not found".to_owned())),
         }
