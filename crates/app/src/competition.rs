@@ -1,7 +1,6 @@
 //! Duels as they are made and shown, and the standings.
 
 use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use sn17_core::duel;
 use sn17_core::leaderboard::{self, Leaderboard};
 use sn17_core::ledger::{LoadSpec, QueueName, Stored, View};
@@ -52,6 +51,7 @@ impl App {
             return Ok(0);
         }
         let backlog = self.ports.queue.backlog(QueueName::Judging).await?;
+        self.turn_page().await;
         for made in 0..DUELS_AT_ONCE {
             if self.make_duel(backlog).await?.is_none() {
                 return Ok(made);
@@ -178,13 +178,10 @@ impl App {
 
     async fn standings(&self, neurons: &[Neuron]) -> PortResult<Leaderboard> {
         let now = self.now();
-        let chunks = neurons.chunks(RECORDS_AT_ONCE).map(|chunk| {
-            let keys = chunk.iter().map(|neuron| Key::Record(neuron.hotkey));
-            self.ports.ledger.read(now, LoadSpec::keys(keys))
-        });
-        let views = stream::iter(chunks).buffered(1).try_collect::<Vec<_>>().await?;
         let mut whole = View::default();
-        for view in &views {
+        for chunk in neurons.chunks(RECORDS_AT_ONCE) {
+            let keys: Vec<Key> = chunk.iter().map(|neuron| Key::Record(neuron.hotkey)).collect();
+            let view = self.ports.ledger.read(now, LoadSpec::keys(keys)).await?;
             for (key, stored) in view.items() {
                 whole.insert(*key, stored.cloned());
             }

@@ -3,6 +3,7 @@
 
 mod canaries;
 mod clients;
+mod collector;
 mod competition;
 mod judging;
 mod keys;
@@ -22,6 +23,7 @@ use sn17_core::policy::Policy;
 use sn17_core::{Hotkey, UnixMs};
 
 pub use clients::{AddTask, AddTaskError, NewPrompt, ResultFile, ResultLink, TaskStatus};
+pub use collector::{PromptsForValidator, SubmitPromptsError};
 pub use competition::{DUELS_PAGE_MAX, DuelPicture, DuelSide};
 pub use judging::{Judge, JudgeError, Judged, Question};
 pub use keys::{Caller, KeyLimits, KeyRow, KeySecret, NewKey};

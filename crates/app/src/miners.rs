@@ -82,6 +82,7 @@ impl App {
         if self.admit(caller).await? == Admission::Replayed {
             return Ok(PullAnswer::Replayed);
         }
+        self.turn_page().await;
         let mut lost = None;
         loop {
             let (id, prompt) = match self.decide_pull(caller.hotkey(), lost).await? {

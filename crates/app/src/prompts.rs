@@ -1,11 +1,12 @@
 //! Prompts for synthetic tasks: what miners work on while no client asks for anything.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
-use sn17_core::Hotkey;
+use sn17_core::prompts::grammar;
 use sn17_core::state::Prompt;
+use sn17_core::{Hotkey, UnixMs};
 
 /// So many prompts may be reserved for one miner.
 const RESERVED_MAX: usize = 1_000;
@@ -24,14 +25,22 @@ pub struct PromptImage {
 pub struct PromptBook {
     texts: Vec<String>,
     images: Vec<PromptImage>,
+    page: Mutex<Page>,
     reserved: Mutex<BTreeMap<Hotkey, VecDeque<Prompt>>>,
 }
 
+/// A page of the collector's current batch, and when to turn to another.
+#[derive(Debug, Default)]
+struct Page {
+    texts: Vec<String>,
+    turn_at: UnixMs,
+}
+
 impl PromptBook {
-    /// A book of these prompts; without any text it falls back to its own list, so that it never runs dry.
+    /// A book of these prompts. What the collector has goes before the texts, and without either the grammar writes
+    /// them, so that it never runs dry.
     pub fn new(texts: Vec<String>, images: Vec<PromptImage>) -> Self {
-        let texts = if texts.is_empty() { own_texts() } else { texts };
-        Self { texts, images, reserved: Mutex::new(BTreeMap::new()) }
+        Self { texts, images, page: Mutex::default(), reserved: Mutex::default() }
     }
 
     /// Reserves a prompt for a miner's next synthetic task; the oldest are dropped beyond a thousand.
@@ -63,7 +72,42 @@ impl PromptBook {
             let image = &self.images[pick % self.images.len()];
             return Prompt::Image { blob: image.blob.clone(), sha256: image.sha256 };
         }
-        Prompt::Text(self.texts[pick % self.texts.len()].clone())
+        Prompt::Text(self.text(pick))
+    }
+
+    fn text(&self, pick: usize) -> String {
+        let page = self.page();
+        let texts = if page.texts.is_empty() { &self.texts } else { &page.texts };
+        match texts.len() {
+            0 => grammar::nth(pick % grammar::COUNT),
+            count => texts[pick % count].clone(),
+        }
+    }
+
+    fn page(&self) -> MutexGuard<'_, Page> {
+        self.page.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PromptBook {
+    /// Whether another page is to be turned to; who is told so does it, and nobody else until `next`.
+    pub(crate) fn turns_now(&self, now: UnixMs, next: UnixMs) -> bool {
+        let mut page = self.page();
+        let is_time = now >= page.turn_at;
+        if is_time {
+            page.turn_at = next;
+        }
+        is_time
+    }
+
+    /// Draws from these texts from now on.
+    pub(crate) fn turn_to(&self, texts: Vec<String>) {
+        self.page().texts = texts;
+    }
+
+    /// Looks for another page at `next`.
+    pub(crate) fn turn_next_at(&self, next: UnixMs) {
+        self.page().turn_at = next;
     }
 }
 
@@ -89,53 +133,4 @@ impl Default for PromptBook {
 /// SHA-256 of some bytes.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
-}
-
-/// Every combination of these words: plain objects of one material and colour, which any generator can make.
-fn own_texts() -> Vec<String> {
-    const COLORS: [&str; 10] =
-        ["red", "blue", "green", "golden", "purple", "white", "black", "orange", "turquoise", "silver"];
-    const STYLES: [&str; 8] =
-        ["wooden", "carved", "polished", "rusty", "ornate", "tiny", "striped", "ancient"];
-    const OBJECTS: [&str; 30] = [
-        "robot",
-        "fox figurine",
-        "wizard hat",
-        "space helmet",
-        "dragon statue",
-        "marble bust",
-        "pocket watch",
-        "potted cactus",
-        "crystal cluster",
-        "delivery truck",
-        "short sword",
-        "knight shield",
-        "hamburger",
-        "table lamp",
-        "tennis racket",
-        "winter boot",
-        "rocking chair",
-        "rocket ship",
-        "signet ring",
-        "hammer",
-        "acoustic guitar",
-        "lighthouse",
-        "spinning top",
-        "field radio",
-        "spell book",
-        "rune gate",
-        "clay amphora",
-        "coffee mug",
-        "gear box",
-        "steam engine",
-    ];
-    let mut texts = Vec::with_capacity(COLORS.len() * STYLES.len() * OBJECTS.len());
-    for object in OBJECTS {
-        for style in STYLES {
-            for color in COLORS {
-                texts.push(format!("{color} {style} {object}"));
-            }
-        }
-    }
-    texts
 }

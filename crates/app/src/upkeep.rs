@@ -111,7 +111,8 @@ impl App {
             | Key::Roster
             | Key::History(_)
             | Key::Matchmaker
-            | Key::Leaderboard => Ok(Upkeep::default()),
+            | Key::Leaderboard
+            | Key::Prompts => Ok(Upkeep::default()),
         }
     }
 

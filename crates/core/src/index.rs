@@ -73,7 +73,8 @@ pub fn due_entry(item: &Item) -> Option<UnixMs> {
         | Item::Roster(_)
         | Item::History(_)
         | Item::Matchmaker(_)
-        | Item::Leaderboard(_) => None,
+        | Item::Leaderboard(_)
+        | Item::Prompts(_) => None,
     }
 }
 

@@ -5,6 +5,8 @@ mod competition;
 use serde::{Deserialize, Serialize};
 
 use crate::glicko::{GlickoFlavour, GlickoRules};
+use crate::prompts::PromptRules;
+use crate::prompts::collector::CollectorRules;
 use crate::scoring::MetricRules;
 use crate::window::RewardRules;
 
@@ -35,6 +37,10 @@ pub struct Policy {
     pub fair_play: FairPlayRules,
     /// From rewards to weights on the chain.
     pub weights: WeightRules,
+    /// Which lines become synthetic prompts.
+    pub prompts: PromptRules,
+    /// Prompts that generators hand in.
+    pub collector: CollectorRules,
     /// Age limits of signed requests.
     pub nonces: NonceRules,
 }
@@ -216,14 +222,16 @@ impl Policy {
             judge: JudgeRules::upstream(),
             glicko: GlickoRules { flavour: GlickoFlavour::UpstreamCompat, ..GlickoRules::default() },
             fair_play: FairPlayRules::upstream(),
+            prompts: PromptRules::UPSTREAM,
             weights: WeightRules { scheme: WeightScheme::RankCurve, ..WeightRules::default() },
             ..Self::default()
         }
     }
 
     /// Every time of the game, in seconds.
-    const fn times_secs(&self) -> [u64; 30] {
-        let Self { miners, tasks, submissions, rewards, duels, judge, fair_play, nonces, .. } = self;
+    const fn times_secs(&self) -> [u64; 32] {
+        let Self { miners, tasks, submissions, rewards, duels, judge, fair_play, collector, nonces, .. } =
+            self;
         [
             miners.cooldown_secs,
             miners.throttle_secs,
@@ -252,6 +260,8 @@ impl Policy {
             fair_play.movement_secs,
             fair_play.pass_secs,
             fair_play.pass_penalty_secs,
+            collector.refresh_secs,
+            collector.retry_secs,
             nonces.age_secs,
             nonces.timeout_secs_max,
             nonces.future_secs,
@@ -263,7 +273,8 @@ impl Policy {
     /// # Errors
     /// Names the first rule that is broken.
     pub fn validate(&self) -> Result<(), PolicyError> {
-        let Self { miners, tasks, submissions, rewards, duels, judge, fair_play, weights, .. } = self;
+        let Self { miners, tasks, submissions, rewards, duels, judge, fair_play, weights, collector, .. } =
+            self;
         let rules = [
             (
                 miners.throttle_secs <= miners.cooldown_secs,
@@ -313,6 +324,8 @@ impl Policy {
                 weights.floor >= 0.0 && weights.curve_base > 0.0 && weights.curve_span >= 0.0,
                 "the weights' curve does not rise from above zero",
             ),
+            (collector.batch_prompts_max >= 1, "collector.batch_prompts_max is zero"),
+            (collector.refresh_secs >= 1 && collector.retry_secs >= 1, "the collector never rests"),
             (self.times_secs().iter().all(|secs| *secs <= SECS_MAX), "a time is longer than a year"),
         ];
         match rules.iter().find(|(holds, _)| !holds) {

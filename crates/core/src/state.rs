@@ -14,6 +14,7 @@ use crate::glicko::Rating;
 use crate::index::OpenPosition;
 use crate::judging::Likeness;
 use crate::leaderboard::Leaderboard;
+use crate::prompts::shelf::PromptShelf;
 use crate::scoring::Metrics;
 use crate::window::ResultWindow;
 use crate::{Hotkey, TaskId, UnixMs};
@@ -40,6 +41,7 @@ impl Key {
             Self::History(_) => matches!(item, Item::History(_)),
             Self::Matchmaker => matches!(item, Item::Matchmaker(_)),
             Self::Leaderboard => matches!(item, Item::Leaderboard(_)),
+            Self::Prompts => matches!(item, Item::Prompts(_)),
         }
     }
 }
@@ -74,6 +76,8 @@ pub enum Key {
     Matchmaker,
     /// The standings as last computed, `X#leaderboard`.
     Leaderboard,
+    /// Which prompts the collector has, `X#prompts`.
+    Prompts,
 }
 
 /// The value behind a [`Key`].
@@ -99,6 +103,8 @@ pub enum Item {
     Matchmaker(Matchmaker),
     /// Behind [`Key::Leaderboard`].
     Leaderboard(Leaderboard),
+    /// Behind [`Key::Prompts`].
+    Prompts(PromptShelf),
 }
 
 /// A prompt in words or as a picture kept in the blob store.

@@ -12,6 +12,7 @@ mod blocking;
 mod body;
 mod budget;
 mod client;
+mod collector;
 mod hygiene;
 mod limiter;
 mod linger;
@@ -24,6 +25,7 @@ mod options;
 mod public;
 mod refusal;
 mod route;
+mod store_link;
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -98,7 +100,10 @@ pub fn router(app: Arc<App>, options: HttpOptions) -> Router {
             .route(route::HISTORY, get(public::history))
             .route(route::DUELS, get(public::duels))
             .route(route::DUEL, get(public::duel))
-            .route(route::DUEL_PICTURE, get(public::duel_picture));
+            .route(route::DUEL_PICTURE, get(public::duel_picture))
+            .route(route::SUBMIT_PROMPTS, post(collector::submit))
+            .route(route::GET_PROMPTS, get(collector::get).post(collector::get))
+            .route(route::GET_TEXT_PROMPTS, post(collector::get));
     }
     if server.options.routes.has_miners() {
         router = router

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
-use sn17_app::ports::BlobKey;
 use sn17_app::{DUELS_PAGE_MAX, DuelSide, sha256};
 use sn17_core::state::DuelNonce;
 use sn17_wire::leaderboard::{DuelsReply, HistoryReply, LeaderboardReply};
@@ -18,12 +17,11 @@ use sn17_wire::ss58;
 use crate::client::parameter;
 use crate::limiter::Rule;
 use crate::refusal::{JSON, Refusal};
+use crate::store_link::redirect;
 use crate::{Server, remote_network};
 
 /// Duels on a page whose reader does not say how many.
 const PAGE_DUELS: usize = 20;
-/// How long a link into the store is good for, in seconds: enough to follow it at once.
-const LINK_VALID_SECS: u32 = 300;
 /// What changes with every duel may be so old: less than half of the minute between two standings.
 const FRESH: HeaderValue = HeaderValue::from_static("public, max-age=20");
 /// A verdict stays as it is, and so do its pictures.
@@ -92,22 +90,20 @@ pub(crate) async fn duel_picture(
 ) -> Result<Response, Refusal> {
     let parts = server.public(request)?;
     let nonce = read_nonce(&nonce)?;
-    let side = match picture.as_str() {
-        "left.png" => DuelSide::Left,
-        "right.png" => DuelSide::Right,
+    let (side, filename) = match picture.as_str() {
+        "left.png" => (DuelSide::Left, "left.png"),
+        "right.png" => (DuelSide::Right, "right.png"),
         _ => return Err(Refusal::not_found("unknown_path", "Not found")),
     };
     let picture = server.app.duel_picture(nonce, side).await?.ok_or_else(|| {
         let message = "no picture: no such duel, no verdict yet, no result of this side, or too long ago";
         Refusal::not_found("unknown_duel", message)
     })?;
-    let is_large = server.options.redirect_above.is_some_and(|bytes_max| picture.png.bytes > bytes_max);
     // A link is signed for GET; a HEAD of it would be refused by the store.
-    if is_large
-        && parts.method == Method::GET
-        && let Some(redirect) = server.redirect_to(&picture.blob, side).await?
+    if parts.method == Method::GET
+        && let Some(link) = server.link(&picture.blob, picture.png.bytes, filename).await?
     {
-        return Ok(redirect);
+        return Ok(redirect(StatusCode::FOUND, link, LINK));
     }
     let mut response = Response::new(Body::from_stream(picture.png.stream));
     let headers = response.headers_mut();
@@ -118,35 +114,20 @@ pub(crate) async fn duel_picture(
 }
 
 impl Server {
-    /// The head of a public request, within what one address may ask.
+    /// The head of a public request.
     fn public(&self, request: Request) -> Result<Parts, Refusal> {
         let (parts, _) = request.into_parts();
+        self.check_public(&parts)?;
+        Ok(parts)
+    }
+
+    /// Counts a public request, within what one address may ask.
+    pub(crate) fn check_public(&self, parts: &Parts) -> Result<(), Refusal> {
         let sender = remote_network(&parts.extensions);
         match self.addresses.count(Rule::Public, self.options.limits.public, sender, self.app.now()) {
             Some(secs) => Err(Refusal::too_many("address_rate", "too many requests", secs)),
-            None => Ok(parts),
+            None => Ok(()),
         }
-    }
-
-    /// Sends the reader to the store, if it has an address.
-    async fn redirect_to(&self, blob: &BlobKey, side: DuelSide) -> Result<Option<Response>, Refusal> {
-        let filename = match side {
-            DuelSide::Left => "left.png",
-            DuelSide::Right => "right.png",
-        };
-        let blobs = &self.app.ports().blobs;
-        let Some(link) = blobs.presign(blob, LINK_VALID_SECS, filename).await? else {
-            return Ok(None);
-        };
-        let Ok(location) = HeaderValue::try_from(link) else {
-            tracing::error!("the store's link is no header value");
-            return Err(Refusal::internal("link"));
-        };
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::FOUND;
-        response.headers_mut().insert(LOCATION, location);
-        response.headers_mut().insert(CACHE_CONTROL, LINK);
-        Ok(Some(response))
     }
 }
 

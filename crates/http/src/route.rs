@@ -23,6 +23,10 @@ pub(crate) const HISTORY: &str = "/leaderboard/{hotkey}/history";
 pub(crate) const DUELS: &str = "/duels";
 pub(crate) const DUEL: &str = "/duels/{nonce}";
 pub(crate) const DUEL_PICTURE: &str = "/duels/{nonce}/{picture}";
+pub(crate) const SUBMIT_PROMPTS: &str = "/submit";
+pub(crate) const GET_PROMPTS: &str = "/get";
+/// Where the original's newer validators ask, by the slash.
+pub(crate) const GET_TEXT_PROMPTS: &str = "/text-prompts/get/";
 
 /// Characters of an unknown synapse's name that are repeated.
 const NAME_CHARS_MAX: usize = 64;
@@ -36,7 +40,7 @@ pub(crate) enum Surface {
     Miner,
     /// Operators: JSON with a `message`.
     Operator,
-    /// Anybody who looks on: JSON with a `message`.
+    /// Anybody who looks on, generators of prompts and their readers: JSON with a `message`.
     Public,
 }
 
@@ -64,6 +68,7 @@ impl Route {
     pub(crate) fn of(path: &str) -> Self {
         const CLIENT: [&str; 3] = [ADD_TASK, GET_STATUS, GET_RESULT];
         const MINER: [&str; 3] = [PULL_TASK, SUBMIT_RESULTS, GET_VERSION];
+        const COLLECTOR: [&str; 3] = [SUBMIT_PROMPTS, GET_PROMPTS, GET_TEXT_PROMPTS];
         const PROBE: [&str; 4] = [INDEX, HEALTHZ, READYZ, METRICS];
         let known = |paths: &[&'static str]| paths.iter().copied().find(|known| *known == path);
         if let Some(label) = known(&CLIENT) {
@@ -83,6 +88,9 @@ impl Route {
         }
         if path.starts_with(DEAD_LETTERS) {
             return Self { label: DEAD_LETTERS, surface: Surface::Operator };
+        }
+        if let Some(label) = known(&COLLECTOR) {
+            return Self { label, surface: Surface::Public };
         }
         if let Some(label) = public(path) {
             return Self { label, surface: Surface::Public };

@@ -32,7 +32,8 @@ impl Attention {
             | Key::Duel(_)
             | Key::History(_)
             | Key::Matchmaker
-            | Key::Leaderboard => None,
+            | Key::Leaderboard
+            | Key::Prompts => None,
         };
         Self { open, due: due_entry(item), judged: judged_entry(key, item) }
     }

@@ -52,6 +52,7 @@ const DUEL: u8 = b'd';
 const HISTORY: u8 = b'h';
 const MATCHMAKER: u8 = b'p';
 const LEADERBOARD: u8 = b'l';
+const PROMPTS: u8 = b'b';
 
 /// The bounds of the rows of API keys among the items, the end excluded.
 pub(crate) const API_KEYS: ([u8; 2], [u8; 2]) =
@@ -94,6 +95,7 @@ pub(crate) fn item_row(table: Table, key: &Key) -> Vec<u8> {
         }
         Key::Matchmaker => row.push(MATCHMAKER),
         Key::Leaderboard => row.push(LEADERBOARD),
+        Key::Prompts => row.push(PROMPTS),
     }
     row
 }
@@ -116,6 +118,7 @@ pub(crate) fn item_key(row: &[u8]) -> PortResult<Key> {
         Some((&HISTORY, hotkey)) => hotkey.try_into().ok().map(|hotkey| Key::History(Hotkey(hotkey))),
         Some((&MATCHMAKER, [])) => Some(Key::Matchmaker),
         Some((&LEADERBOARD, [])) => Some(Key::Leaderboard),
+        Some((&PROMPTS, [])) => Some(Key::Prompts),
         Some(_) | None => None,
     };
     key.ok_or_else(|| corrupt("a row has no item's name"))
@@ -236,6 +239,7 @@ mod tests {
             Key::History(hotkey),
             Key::Matchmaker,
             Key::Leaderboard,
+            Key::Prompts,
         ];
         for key in keys {
             assert_eq!(item_key(&item_row(Table::Items, &key)).unwrap(), key);

@@ -9,6 +9,7 @@ pub mod dendrite;
 pub mod duels;
 pub mod leaderboard;
 pub mod metagraph;
+pub mod prompts;
 pub mod sr25519;
 pub mod ss58;
 pub mod submission;

@@ -25,6 +25,8 @@ const CLEAN_EVERY: Duration = Duration::from_secs(5);
 const DUELS_EVERY: Duration = Duration::from_secs(5);
 /// The standings are computed this often.
 const LEADERBOARD_EVERY: Duration = Duration::from_secs(60);
+/// It is looked this often whether a new batch of prompts is due.
+const PROMPTS_EVERY: Duration = Duration::from_secs(30);
 /// Dead letters looked at when there are new ones.
 const DEAD_LETTERS_MAX: usize = 1_000;
 /// After a failing store a loop waits this long.
@@ -99,6 +101,17 @@ pub(crate) async fn competition(app: Arc<App>) {
                     pause("ledger", &error).await;
                 }
             }
+        }
+    }
+}
+
+/// Makes batches of what generators hand in; apart from the rest, as a large one takes seconds.
+pub(crate) async fn prompts(app: Arc<App>) {
+    let mut batches = tokio::time::interval(PROMPTS_EVERY);
+    loop {
+        batches.tick().await;
+        if let Err(error) = app.refresh_prompts().await {
+            pause("prompts' store", &error).await;
         }
     }
 }

@@ -240,6 +240,7 @@ impl Network {
         let background = vec![
             tokio::spawn(loops::timers(Arc::clone(&app))),
             tokio::spawn(loops::competition(Arc::clone(&app))),
+            tokio::spawn(loops::prompts(Arc::clone(&app))),
             tokio::spawn(loops::sweeps(Arc::clone(&app), store.clone(), blobs)),
             tokio::spawn(metagraph.follow(Arc::clone(&app))),
         ];

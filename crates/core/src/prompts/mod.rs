@@ -2,7 +2,8 @@
 //! which of them a network serves.
 //!
 //! Language models write lines ([`Batch`] takes them in, filter by filter), a [`grammar`] writes prompts without any
-//! model, and a [`collector`] keeps what generators hand in and serves it in large batches.
+//! model, and a [`collector`] keeps what generators hand in and serves it in large batches. What of it is stored, and
+//! where, stands on a [`shelf`].
 
 mod batch;
 mod clean;
@@ -10,6 +11,7 @@ pub mod collector;
 pub mod grammar;
 mod rules;
 mod seen;
+pub mod shelf;
 mod statistics;
 pub mod words;
 

@@ -113,7 +113,8 @@ impl World {
                 | Key::Roster
                 | Key::History(_)
                 | Key::Matchmaker
-                | Key::Leaderboard => panic!("{key:?} is never due"),
+                | Key::Leaderboard
+                | Key::Prompts => panic!("{key:?} is never due"),
             }
         }
     }

@@ -26,7 +26,7 @@ use crate::limiter::Rule;
 use crate::refusal::{JSON, Refusal};
 use crate::{Server, remote_network};
 
-const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const CLIENT_ORIGIN: HeaderName = HeaderName::from_static("x-client-origin");
 /// Says that the score behind an answer was made with synthetic model weights.
 pub(crate) const SYNTHETIC: HeaderName = HeaderName::from_static("x-sn17-synthetic");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use futures_util::StreamExt as _;
@@ -17,15 +17,13 @@ use sn17_wire::client::{ClientError, ResultFormat, UNKNOWN_FAILURE, read_direct,
 use super::archive;
 use super::{SYNTHETIC, YES, parameter};
 use crate::refusal::Refusal;
+use crate::store_link::{self, LINK_VALID_SECS, NOT_KEPT};
 use crate::{Server, body};
 
 /// Most results in one archive; a task has at most 17.
 const RESULTS_MAX: usize = 32;
 /// Seconds after which a conversion that found no memory is worth another try.
 const CONVERSION_RETRY_SECS: u64 = 2;
-
-/// How long a link into the store is good for, in seconds: enough to follow it at once, too little to pass it on.
-const LINK_VALID_SECS: u32 = 300;
 
 /// `GET /get_result?id=&all=&format=&compress=&direct=`: the same answer as often as it is asked for (BL-1).
 pub(crate) async fn get_result(
@@ -96,15 +94,8 @@ impl Server {
         let Some(link) = self.app.result_link(task, bytes_max, LINK_VALID_SECS, filename).await? else {
             return Ok(None);
         };
-        let Ok(location) = HeaderValue::try_from(link.url) else {
-            tracing::error!("the store's link is no header value");
-            return Err(Refusal::internal("link"));
-        };
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::FOUND;
-        response.headers_mut().insert(LOCATION, location);
         // Whoever has the link needs no key.
-        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let mut response = store_link::redirect(StatusCode::FOUND, store_link::header(link.url)?, NOT_KEPT);
         if link.synthetic {
             response.headers_mut().insert(SYNTHETIC, YES);
         }

@@ -125,17 +125,21 @@ impl Server {
     }
 
     fn read_signed(&self, headers: &HeaderMap) -> Result<VerifiedDendrite, HeaderError> {
-        let rules = self.app.policy().nonces;
-        let window = NonceWindow {
-            delta_secs: rules.age_secs,
-            timeout_secs_max: rules.timeout_secs_max,
-            ahead_secs_max: rules.future_secs,
-        };
         DendriteHeaders::parse(|name| headers.get(name).map(HeaderValue::as_bytes))?.verify(
             &self.app.validator(),
             self.app.now(),
-            &window,
+            &self.nonce_window(),
         )
+    }
+
+    /// How far a nonce may lie from now (AU-2).
+    pub(crate) fn nonce_window(&self) -> NonceWindow {
+        let rules = self.app.policy().nonces;
+        NonceWindow {
+            delta_secs: rules.age_secs,
+            timeout_secs_max: rules.timeout_secs_max,
+            ahead_secs_max: rules.future_secs,
+        }
     }
 
     /// Reads the body and checks that it names nobody but the sender (AU-1).

@@ -28,6 +28,9 @@ async fn a_host_has_its_own_routes_and_knows_no_others() {
         "/duels",
         "/duels/1",
         "/duels/1/left.png",
+        "/submit",
+        "/get",
+        "/text-prompts/get/",
     ];
     let letters = ["/admin/dead-letters", "/admin/dead-letters/redrive"];
     let miners = ["/PullTask", "/SubmitResults", "/GetVersion"];

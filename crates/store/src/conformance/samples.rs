@@ -8,6 +8,7 @@ use sn17_app::ports::{Ledger, PortResult, transact};
 use sn17_core::glicko::{Outcome, Rating};
 use sn17_core::leaderboard::{Leaderboard, Standings};
 use sn17_core::ledger::{Contest, DecisionId, Effect, LoadSpec, Step, Stored, Write};
+use sn17_core::prompts::shelf::{PromptBatch, PromptShelf};
 use sn17_core::state::{
     ApiKey, Assignment, Duel, DuelNonce, DuelState, Entry, History, Holder, Item, Key, KeyHash, Matchmaker,
     Origin, Prompt, RatingChange, RatingPoint, Session, Side, Submission, SubmissionState, Task, TaskKind,
@@ -148,7 +149,7 @@ pub fn judged(ended: UnixMs) -> DuelState {
 }
 
 /// One of each item that only the competition has, with its key.
-pub fn competition(now: UnixMs) -> [(Key, Item); 4] {
+pub fn competition(now: UnixMs) -> [(Key, Item); 5] {
     let point = RatingPoint {
         nonce: DuelNonce(now.secs()),
         at: now,
@@ -172,6 +173,9 @@ pub fn competition(now: UnixMs) -> [(Key, Item); 4] {
         draws: 1,
     };
     let matchmaker = Matchmaker { since: now, last_nonce: DuelNonce(now.secs()), next_at: now.plus_secs(10) };
+    let batch = PromptBatch { folder: "prompts/batches/one".to_owned(), made: now, prompts: 1_000, pages: 1 };
+    let submitted = vec!["prompts/submitted/one".to_owned()];
+    let shelf = PromptShelf { submitted, current: Some(batch), previous: None };
     let side = Entry::Delivered { score: 0.75, sha256: [7; 32], synthetic: true };
     let duel = Duel { left: Side { entry: side, ..duel(now).left }, state: judged(now), ..duel(now) };
     [
@@ -179,6 +183,7 @@ pub fn competition(now: UnixMs) -> [(Key, Item); 4] {
         (Key::History(hotkey(1)), Item::History(History { points: vec![point] })),
         (Key::Matchmaker, Item::Matchmaker(matchmaker)),
         (Key::Leaderboard, Item::Leaderboard(Leaderboard { taken: now, synthetic: false, rows: vec![row] })),
+        (Key::Prompts, Item::Prompts(shelf)),
     ]
 }
 
