@@ -148,7 +148,7 @@ impl Queue for SnapshotQueue {
                     self.last(now).await?.filter(|snapshot| now.0.abs_diff(snapshot.taken.0) <= AGE_MS_MAX);
                 Ok(fresh.map_or(0, |snapshot| snapshot.count))
             }
-            QueueName::Timers => Err(unreachable_here("count")),
+            QueueName::Timers | QueueName::Judging => Err(unreachable_here("count")),
         }
     }
 

@@ -33,7 +33,7 @@ use sn17_app::Host;
 use sn17_app::ports::{Decide, Due, Ledger, Nonce, PortError, PortErrorKind, PortResult, QuotaWindow};
 use sn17_core::UnixMs;
 use sn17_core::ledger::{DecisionId, LOADS_MAX, LoadSpec, Step, Stored, View};
-use sn17_core::state::{Key, KeyHash};
+use sn17_core::state::{DuelNonce, Key, KeyHash};
 
 use crate::schema::SHARDS_MAX;
 use commit::Outcome;
@@ -234,5 +234,14 @@ impl Ledger for DynamoLedger {
 
     async fn api_keys(&self) -> PortResult<Vec<(KeyHash, Stored)>> {
         self.list_api_keys().await
+    }
+
+    async fn duels(
+        &self,
+        now: UnixMs,
+        before: Option<DuelNonce>,
+        limit: usize,
+    ) -> PortResult<Vec<(DuelNonce, Stored)>> {
+        self.list_duels(now, before, limit).await
     }
 }

@@ -58,7 +58,7 @@ const LETTERS_WAIT_SECS: u64 = 1;
 /// The queues that a host may use. A host is given only those of its role.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueueUrls {
-    /// Submissions to score; empty on an edge, which has no queue.
+    /// Submissions to score; empty for an edge, which has no queue, and for a duelist.
     pub scoring: String,
     /// Submissions that could not be scored.
     pub scoring_dead_letters: Option<String>,
@@ -67,6 +67,11 @@ pub struct QueueUrls {
     /// Timers that failed too often. No role reads them, the sweeper repairs what they were for; they are there for
     /// people.
     pub timers_dead_letters: Option<String>,
+    /// Results to compare.
+    pub judging: Option<String>,
+    /// Comparisons that failed too often. No role reads them either: a duel without a verdict is in the calendar, and a
+    /// task ends at its deadline.
+    pub judging_dead_letters: Option<String>,
 }
 
 /// The queues of effects on SQS.
@@ -136,6 +141,7 @@ impl SqsQueue {
         match queue {
             QueueName::Scoring => Ok(&self.urls.scoring),
             QueueName::Timers => configured(self.urls.timers.as_ref(), "SN17_TIMERS_QUEUE_URL"),
+            QueueName::Judging => configured(self.urls.judging.as_ref(), "SN17_JUDGING_QUEUE_URL"),
         }
     }
 
@@ -146,6 +152,9 @@ impl SqsQueue {
             }
             QueueName::Timers => {
                 configured(self.urls.timers_dead_letters.as_ref(), "the timers' dead letters")
+            }
+            QueueName::Judging => {
+                configured(self.urls.judging_dead_letters.as_ref(), "the dead letters of judging")
             }
         }
     }
@@ -229,13 +238,13 @@ impl SqsQueue {
 
 #[async_trait]
 impl Queue for SqsQueue {
-    /// A submission can be held back for 900 s at most, since its message does not say until when.
+    /// A submission or a comparison can be held back for 900 s at most, since its message does not say until when.
     async fn send(&self, effect: Effect, not_before: Option<UnixMs>) -> PortResult<()> {
         let url = self.url(effect.queue())?;
         let now = self.now();
         let ready = not_before.max(effect.not_before());
         if effect.not_before().is_none() && ready.is_some_and(|ready| ready > now.plus_secs(DELAY_SECS_MAX)) {
-            let message = format!("a submission can be held back for at most {DELAY_SECS_MAX} s");
+            let message = format!("this can be held back for at most {DELAY_SECS_MAX} s");
             return Err(PortError::new(PortErrorKind::Corrupt, message));
         }
         self.send_message(url, &effect, delay_secs(ready, now)).await

@@ -11,6 +11,10 @@
 //! | part of a quota window of an API key | `W#<hex>#<part>` | `W#<period>#<number>` | two periods after its own |
 //! | nonce of a signed request | `N#<ss58>#<uuid>` | `N#<nonce>` | when the request is too old to be repeated |
 //! | metagraph as last applied | `X#roster` | `X` | none |
+//! | duel | `D#<nonce>` | `D` | its lifetime after its end |
+//! | miner's last duels | `M#<ss58>` | `H` | none |
+//! | when the next duel may be made | `X#matchmaker` | `X` | none |
+//! | standings as last noted | `X#leaderboard` | `X` | none |
 //! | hints about the queues · who refreshes them · counts that go on | `X#hints` | `X` · `L` · `C` | none |
 //! | backlog of the scoring queue, for hosts that cannot ask it | `X#backlog` | `X` | none |
 //!
@@ -27,12 +31,17 @@
 //! | `open` | `qp` = `o#<shard>` | `qs` = `<created ms>#<uuid>` | tasks that any miner may take |
 //! | `open` | `qp` = `s#<shard>` | the same | tasks that wait for a strong miner |
 //! | `open` | `qp` = `K` | `qs` = `<hex>` | API keys |
-//! | `due` | `dp` = `d#<shard>` | `ds` = `<due ms>#<pk>#<sk>` | tasks and submissions that need attention |
+//! | `open` | `qp` = `D` | `qs` = `<nonce>` | judged duels, by time |
+//! | `due` | `dp` = `d#<shard>` | `ds` = `<due ms>#<pk>#<sk>` | tasks, submissions and duels that need attention |
 //!
-//! Milliseconds are written with 20 digits, so that text order is the order of instants, and uuids in lower case,
-//! so that ties are in the order of ids. The shard is a hash of the task's id ([`index::shard_of`]): a task and its
-//! submissions fall due in the same shard. The number of shards may grow at any time; before it shrinks, what
-//! stands in the shards that go must have ended.
+//! All judged duels stand in one partition, so that one query lists the latest. The six duels a minute of the policy are a
+//! ten-thousandth of the 1,000 writes a second that DynamoDB gives a partition; for more readers than its 3,000 read
+//! units a second allow there are caches.
+//!
+//! Milliseconds and nonces are written with 20 digits, so that text order is the order of instants, and uuids in lower
+//! case, so that ties are in the order of ids. The shard is a hash of the task's id ([`index::shard_of`]): a task and its
+//! submissions fall due in the same shard, a duel in that of its task. The number of shards may grow at any time; before
+//! it shrinks, what stands in the shards that go must have ended.
 //!
 //! # Access patterns
 //! Calls and units of each operation with items of usual size, without conflicts; tests count most of them against
@@ -51,6 +60,13 @@
 //! | submit | `BatchGetItem`, `TransactWriteItems` | 4 + 1 | 2 |
 //! | settle, a client's task | `BatchGetItem`, `GetItem`, `TransactWriteItems` | 8 + 3 | 4 |
 //! | settle, a synthetic task | `BatchGetItem`, `TransactWriteItems` | 6 + 1 | 3 |
+//! | make a duel | 2 `BatchGetItem`, `TransactWriteItems` | 8 + 1 | 4, + 1 for every 4 KB of the roster |
+//! | look for a duel to make, and none is due | `BatchGetItem` | 0 | 2, and the same |
+//! | pull, a duel | 2 `GetItem`, `TransactWriteItems` | 4 | 2 |
+//! | settle, a duel's first side · its second side | `BatchGetItem`, `GetItem`, `TransactWriteItems` | 6 + 1 · 6 + 3 | 4 |
+//! | rule a duel | `GetItem`, `BatchGetItem`, `TransactWriteItems` | 12 + 2, + 2 for every KB of the two histories, up to 60 | 5, up to 11 |
+//! | list `n` duels | `Query`, `BatchGetItem` | 0 | 0.5 + `n` |
+//! | note the standings of 256 miners, every 5 minutes | 2 `GetItem`, 3 `BatchGetItem`, `PutItem` | 80 | 290 |
 //! | wait for a verdict | `GetItem` at 0.8 of the median wait, then ever seldomer | 0 | 0.5 each |
 //! | status, result | `GetItem` | 0 | 1 |
 //! | refresh the hints, `s` shards | `GetItem`, 2 `PutItem`, 2 `s` `Query` | 2 | 0.5 + `s` |
@@ -63,8 +79,8 @@
 //! A condition that fails costs as much as the write would have.
 //!
 //! # Largest items
-//! With every field at its limit (prompts of 384 characters of 4 bytes, 16 copies, all of them with results); a test
-//! holds these figures. DynamoDB takes 400 KB.
+//! With every field at its limit (prompts of 384 characters of 4 bytes, explanations of 1,000, 16 copies, all of them
+//! with results) and the policy's defaults; a test holds these figures. DynamoDB takes 400 KB.
 //!
 //! | item | bytes at most |
 //! | --- | --- |
@@ -72,7 +88,11 @@
 //! | submission | 5 KiB |
 //! | session | 3 KiB |
 //! | record (1,024 results in the window) | 13 KiB |
-//! | roster of 256 neurons | 40 KiB |
+//! | roster of 256 neurons | 60 KiB |
+//! | duel | 8 KiB |
+//! | history of 48 duels | 16 KiB |
+//! | standings of 256 miners | 80 KiB |
+//! | shelf with 256 submissions of prompts | 17 KiB |
 
 pub mod index;
 pub mod names;
@@ -102,7 +122,7 @@ pub const COUNT: &str = "n";
 /// When the hints or the backlog were taken, or a refresh of the hints was begun, milliseconds since the Unix epoch.
 pub const TAKEN_AT: &str = "at";
 
-/// The index of open tasks, and of API keys.
+/// The index of open tasks, of API keys and of judged duels.
 pub const OPEN_INDEX: &str = "open";
 /// Hash key of [`OPEN_INDEX`].
 pub const OPEN_PARTITION: &str = "qp";
@@ -119,6 +139,8 @@ pub const DUE_SORT: &str = "ds";
 pub const INDEX_CARRIES: &[&str] = &[EXPIRES];
 /// The partition of [`OPEN_INDEX`] that lists the API keys.
 pub const API_KEYS: &str = "K";
+/// The partition of [`OPEN_INDEX`] that lists the judged duels.
+pub const JUDGED_DUELS: &str = "D";
 
 /// Most shards of an index.
 pub const SHARDS_MAX: u16 = 1024;

@@ -4,9 +4,10 @@
 //! | --- | --- | --- |
 //! | `SN17_TABLE` | all | name of the table |
 //! | `SN17_BUCKET` | all but dispatch | name of the bucket |
-//! | `SN17_SCORING_QUEUE_URL` | all but edge | the queue of submissions to score |
+//! | `SN17_SCORING_QUEUE_URL` | all but edge and duelist | the queue of submissions to score |
 //! | `SN17_SCORING_DEAD_LETTERS_URL` | gateway, sweeper | its dead letters |
 //! | `SN17_TIMERS_QUEUE_URL` | dispatch, sweeper | the queue of tasks to look at later |
+//! | `SN17_JUDGING_QUEUE_URL` | dispatch, sweeper, duelist | the queue of results to compare |
 //! | `SN17_SHARDS` | all but dispatch | shards of the indexes, 1 to 1024, for an edge to 128, 4 unless set |
 //! | `SN17_POLICY` | all but dispatch | the policy as JSON, `{}` unless set |
 //! | `SN17_VALIDATOR_HOTKEY` | all but dispatch | ss58 address that miners address and sign for |
@@ -57,14 +58,16 @@ pub enum Role {
     Sweeper,
     /// The scoring worker.
     Scorer,
+    /// The worker that has results compared.
+    Duelist,
     /// A host at the edge, which has neither the SDK's own configuration nor queues.
     Edge,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 6] =
-        [Self::Gateway, Self::Miner, Self::Dispatch, Self::Sweeper, Self::Scorer, Self::Edge];
+    pub const ALL: [Self; 7] =
+        [Self::Gateway, Self::Miner, Self::Dispatch, Self::Sweeper, Self::Scorer, Self::Duelist, Self::Edge];
 
     /// The variables it reads, required ones first.
     pub const fn variables(self) -> &'static [Variable] {
@@ -84,18 +87,20 @@ impl Role {
                 Stage,
             ],
             Self::Miner => &[Table, Bucket, ScoringQueueUrl, ValidatorHotkey, Shards, Policy, EdgeUrl, Stage],
-            Self::Dispatch => &[Table, ScoringQueueUrl, TimersQueueUrl],
+            Self::Dispatch => &[Table, ScoringQueueUrl, TimersQueueUrl, JudgingQueueUrl],
             Self::Sweeper => &[
                 Table,
                 Bucket,
                 ScoringQueueUrl,
                 ScoringDeadLettersUrl,
                 TimersQueueUrl,
+                JudgingQueueUrl,
                 ValidatorHotkey,
                 Shards,
                 Policy,
             ],
             Self::Scorer => &[Table, Bucket, ScoringQueueUrl, ValidatorHotkey, Shards, Policy],
+            Self::Duelist => &[Table, Bucket, JudgingQueueUrl, ValidatorHotkey, Shards, Policy],
             Self::Edge => &[
                 Table,
                 Bucket,
@@ -128,6 +133,8 @@ pub enum Variable {
     ScoringDeadLettersUrl,
     /// `SN17_TIMERS_QUEUE_URL`.
     TimersQueueUrl,
+    /// `SN17_JUDGING_QUEUE_URL`.
+    JudgingQueueUrl,
     /// `SN17_SHARDS`.
     Shards,
     /// `SN17_POLICY`.
@@ -167,6 +174,7 @@ impl Variable {
             Self::ScoringQueueUrl => "SN17_SCORING_QUEUE_URL",
             Self::ScoringDeadLettersUrl => "SN17_SCORING_DEAD_LETTERS_URL",
             Self::TimersQueueUrl => "SN17_TIMERS_QUEUE_URL",
+            Self::JudgingQueueUrl => "SN17_JUDGING_QUEUE_URL",
             Self::Shards => "SN17_SHARDS",
             Self::Policy => "SN17_POLICY",
             Self::ValidatorHotkey => "SN17_VALIDATOR_HOTKEY",
@@ -263,6 +271,8 @@ impl Settings {
             scoring_dead_letters: reader.if_read(Variable::ScoringDeadLettersUrl, queue_url),
             timers: reader.if_read(Variable::TimersQueueUrl, queue_url),
             timers_dead_letters: None,
+            judging: reader.if_read(Variable::JudgingQueueUrl, queue_url),
+            judging_dead_letters: None,
         };
         let shards = if role == Role::Edge { edge_shards } else { shards };
         let network = role.variables().contains(&Variable::Bucket).then(|| Network {

@@ -1,17 +1,20 @@
-//! Lists by index: what is due, and the API keys.
+//! Lists by index: what is due, the API keys and the judged duels.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sn17_app::ports::{Due, PortError, PortErrorKind, PortResult};
 use sn17_core::UnixMs;
+use sn17_core::index::judged_entry;
 use sn17_core::ledger::Stored;
-use sn17_core::state::{Key, KeyHash};
+use sn17_core::state::{DuelNonce, Key, KeyHash};
 
 use super::DynamoLedger;
 use super::attributes::{Attributes, field, is_expired, place_of};
 use super::open::text;
 use crate::error::port_error;
-use crate::schema::index::{due_partition, due_sort_from, parse_due_sort};
-use crate::schema::{API_KEYS, DUE_INDEX, DUE_PARTITION, DUE_SORT, OPEN_INDEX, OPEN_PARTITION};
+use crate::schema::index::{due_partition, due_sort_from, duel_sort, parse_due_sort, parse_duel_sort};
+use crate::schema::{
+    API_KEYS, DUE_INDEX, DUE_PARTITION, DUE_SORT, JUDGED_DUELS, OPEN_INDEX, OPEN_PARTITION, OPEN_SORT,
+};
 
 /// Shards of the calendar that are looked at at the same time.
 const PARALLEL: usize = 32;
@@ -19,6 +22,9 @@ const PARALLEL: usize = 32;
 const SHARD_ENTRIES_MIN: usize = 64;
 /// A shard may hold so many times its share before what is due there has to wait for the next time.
 const SHARE_FACTOR: usize = 4;
+/// Entries of duels that are read at once where a first look has not found enough: those that have expired stay until
+/// DynamoDB deletes them, up to some days.
+const DUEL_ENTRIES: usize = 1_000;
 
 impl DynamoLedger {
     /// What is due in any shard, longest overdue first. Entries that cannot be read are logged and passed over, as
@@ -92,11 +98,82 @@ impl DynamoLedger {
         let now = self.now();
         let found = self.items(&keys).await?.into_iter().filter_map(|(key, stored)| match key {
             Key::ApiKey(hash) => Some((hash, stored.filter(|stored| !stored.is_expired(now))?)),
-            Key::Task(_) | Key::Submission(..) | Key::Session(_) | Key::Record(_) | Key::Roster => None,
+            Key::Task(_)
+            | Key::Submission(..)
+            | Key::Session(_)
+            | Key::Record(_)
+            | Key::Roster
+            | Key::Duel(_)
+            | Key::History(_)
+            | Key::Matchmaker
+            | Key::Leaderboard
+            | Key::Prompts => None,
         });
         let mut found: Vec<(KeyHash, Stored)> = found.collect();
         found.sort_unstable_by_key(|(hash, _)| *hash);
         Ok(found)
+    }
+
+    /// The judged duels before a nonce, the latest first.
+    pub(super) async fn list_duels(
+        &self,
+        now: UnixMs,
+        before: Option<DuelNonce>,
+        limit: usize,
+    ) -> PortResult<Vec<(DuelNonce, Stored)>> {
+        let (mut duels, mut before, mut entries) = (Vec::new(), before, limit);
+        while duels.len() < limit {
+            let (mut nonces, mut goes_on_before) = self.duel_entries(now, before, entries).await?;
+            let wanted = limit - duels.len();
+            if nonces.len() > wanted {
+                nonces.truncate(wanted);
+                goes_on_before = nonces.last().copied();
+            }
+            let keys: Vec<Key> = nonces.into_iter().map(Key::Duel).collect();
+            let found = self.items(&keys).await?.into_iter().filter_map(|(key, stored)| {
+                let stored = stored.filter(|stored| !stored.is_expired(now))?;
+                Some((judged_entry(&key, &stored.item)?, stored))
+            });
+            let mut found: Vec<(DuelNonce, Stored)> = found.collect();
+            found.sort_unstable_by(|(left, _), (right, _)| right.cmp(left));
+            duels.append(&mut found);
+            if goes_on_before.is_none() {
+                break;
+            }
+            (before, entries) = (goes_on_before, DUEL_ENTRIES);
+        }
+        Ok(duels)
+    }
+
+    /// The unexpired ones of so many entries of judged duels before a nonce, the latest first, and where the list goes
+    /// on if it does.
+    async fn duel_entries(
+        &self,
+        now: UnixMs,
+        before: Option<DuelNonce>,
+        entries: usize,
+    ) -> PortResult<(Vec<DuelNonce>, Option<DuelNonce>)> {
+        let mut request = self
+            .client
+            .query()
+            .table_name(&self.options.table)
+            .index_name(OPEN_INDEX)
+            .expression_attribute_values(":duels", text(JUDGED_DUELS.to_owned()))
+            .scan_index_forward(false)
+            .limit(i32::try_from(entries).unwrap_or(i32::MAX));
+        request = match before {
+            Some(before) => request
+                .key_condition_expression(format!("{OPEN_PARTITION} = :duels AND {OPEN_SORT} < :before"))
+                .expression_attribute_values(":before", text(duel_sort(before))),
+            None => request.key_condition_expression(format!("{OPEN_PARTITION} = :duels")),
+        };
+        let answer = request.send().await.map_err(|error| port_error("list the duels", &error))?;
+        let nonce = |entry: &Attributes| {
+            field(entry, OPEN_SORT).and_then(parse_duel_sort).ok_or_else(|| invalid(entry))
+        };
+        let live = answer.items().iter().filter(|entry| !is_expired(entry, now));
+        let nonces = live.map(nonce).collect::<PortResult<_>>()?;
+        Ok((nonces, answer.last_evaluated_key().map(nonce).transpose()?))
     }
 }
 

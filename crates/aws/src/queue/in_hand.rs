@@ -46,6 +46,7 @@ pub(super) fn receipt(queue: QueueName, handle: &str) -> Receipt {
     let prefix = match queue {
         QueueName::Scoring => "scoring",
         QueueName::Timers => "timers",
+        QueueName::Judging => "judging",
     };
     Receipt(format!("{prefix}:{handle}"))
 }
@@ -58,6 +59,7 @@ pub(super) fn parse(receipt: &Receipt) -> PortResult<(QueueName, &str)> {
     match receipt.0.split_once(':') {
         Some(("scoring", handle)) if !handle.is_empty() => Ok((QueueName::Scoring, handle)),
         Some(("timers", handle)) if !handle.is_empty() => Ok((QueueName::Timers, handle)),
+        Some(("judging", handle)) if !handle.is_empty() => Ok((QueueName::Judging, handle)),
         _ => Err(lost("no such receipt was given out")),
     }
 }
@@ -72,7 +74,7 @@ mod tests {
 
     #[test]
     fn receipts_carry_queue_and_handle() {
-        for queue in [QueueName::Scoring, QueueName::Timers] {
+        for queue in [QueueName::Scoring, QueueName::Timers, QueueName::Judging] {
             assert_eq!(parse(&receipt(queue, "a:b=")).unwrap(), (queue, "a:b="));
         }
         for text in ["", "nonsense", "scoring:", "other:a"] {

@@ -1,15 +1,15 @@
 //! Where items stand in the indexes.
 
-use sn17_core::index::{OpenPosition, OpenQueue, due_entry, open_entry};
+use sn17_core::index::{OpenPosition, OpenQueue, due_entry, judged_entry, open_entry};
 use sn17_core::ledger::Stored;
-use sn17_core::state::Key;
+use sn17_core::state::{DuelNonce, Item, Key};
 use sn17_core::{TaskId, UnixMs};
 
-use super::API_KEYS;
 use super::names::Place;
+use super::{API_KEYS, JUDGED_DUELS};
 
-/// Digits of an instant in a range key: as many as the largest number of milliseconds has.
-const MS_DIGITS: usize = 20;
+/// Digits of an instant or a nonce in a range key: as many as the largest number of 64 bits has.
+const DIGITS: usize = 20;
 
 /// An entry of an index.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,13 +47,23 @@ pub fn open_partition(queue: OpenQueue, shard: u16) -> String {
 
 /// The range key of a place in a queue.
 pub fn open_sort(position: OpenPosition) -> String {
-    format!("{:0MS_DIGITS$}#{}", position.created.0, position.task)
+    format!("{:0DIGITS$}#{}", position.created.0, position.task)
 }
 
 /// The place in a queue that a range key spells.
 pub fn parse_open_sort(text: &str) -> Option<OpenPosition> {
     let (created, task) = text.split_once('#')?;
     Some(OpenPosition { created: UnixMs(created.parse().ok()?), task: task.parse().ok()? })
+}
+
+/// The range key of a judged duel.
+pub fn duel_sort(nonce: DuelNonce) -> String {
+    format!("{:0DIGITS$}", nonce.0)
+}
+
+/// The nonce that a range key of a judged duel spells.
+pub fn parse_duel_sort(text: &str) -> Option<DuelNonce> {
+    text.parse().ok().map(DuelNonce)
 }
 
 /// The partition of the due index that holds a shard.
@@ -63,7 +73,7 @@ pub fn due_partition(shard: u16) -> String {
 
 /// The least range key of what falls due at `at`; everything due earlier is below it.
 pub fn due_sort_from(at: UnixMs) -> String {
-    format!("{:0MS_DIGITS$}", at.0)
+    format!("{:0DIGITS$}", at.0)
 }
 
 /// The instant that a range key of the due index begins with.
@@ -80,17 +90,32 @@ pub fn open(key: &Key, stored: &Stored, shards: u16) -> Option<Entry> {
             Some(Entry { partition, sort: open_sort(position) })
         }
         Key::ApiKey(hash) => Some(Entry { partition: API_KEYS.to_owned(), sort: hex::encode(hash.0) }),
-        Key::Submission(..) | Key::Session(_) | Key::Record(_) | Key::Roster => None,
+        Key::Duel(_) => {
+            let nonce = judged_entry(key, &stored.item)?;
+            Some(Entry { partition: JUDGED_DUELS.to_owned(), sort: duel_sort(nonce) })
+        }
+        Key::Submission(..)
+        | Key::Session(_)
+        | Key::Record(_)
+        | Key::Roster
+        | Key::History(_)
+        | Key::Matchmaker
+        | Key::Leaderboard
+        | Key::Prompts => None,
     }
 }
 
 /// Where an item stands in the due index, if it does.
 pub fn due(key: &Key, stored: &Stored, shards: u16) -> Option<Entry> {
-    let (Key::Task(task) | Key::Submission(task, _)) = key else { return None };
+    let task = match (key, &stored.item) {
+        (Key::Task(task) | Key::Submission(task, _), _) => *task,
+        (Key::Duel(_), Item::Duel(duel)) => duel.task,
+        _ => return None,
+    };
     let at = due_entry(&stored.item)?;
     let Place { partition, sort } = Place::of(key);
     let sort = format!("{}#{partition}#{sort}", due_sort_from(at));
-    Some(Entry { partition: due_partition(shard_of(*task, shards)), sort })
+    Some(Entry { partition: due_partition(shard_of(task, shards)), sort })
 }
 
 #[cfg(test)]
@@ -113,6 +138,15 @@ mod tests {
         texts.sort_unstable();
         let parsed: Vec<_> = texts.iter().map(|text| parse_open_sort(text)).collect();
         assert_eq!(parsed, positions.map(Some));
+    }
+
+    #[test]
+    fn text_order_is_the_order_of_duels() {
+        let nonces = [0, 9, 10, 1_750_000_000, u64::MAX].map(DuelNonce);
+        let texts = nonces.map(duel_sort);
+        assert!(texts.is_sorted());
+        assert_eq!(texts.map(|text| parse_duel_sort(&text)), nonces.map(Some));
+        assert_eq!(parse_duel_sort("x"), None);
     }
 
     #[test]

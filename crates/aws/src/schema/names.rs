@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 use sn17_app::ports::{Nonce, QuotaWindow};
-use sn17_core::state::{Key, KeyHash};
+use sn17_core::state::{DuelNonce, Key, KeyHash};
 use sn17_core::{Hotkey, TaskId};
 use sn17_wire::ss58;
 
@@ -35,6 +35,11 @@ impl Place {
             Key::Record(hotkey) => Self::new(format!("M#{}", ss58::encode(hotkey)), "R"),
             Key::ApiKey(hash) => Self::new(format!("K#{}", hex::encode(hash.0)), "K"),
             Key::Roster => Self::new("X#roster", "X"),
+            Key::Duel(nonce) => Self::new(format!("D#{nonce}"), "D"),
+            Key::History(hotkey) => Self::new(format!("M#{}", ss58::encode(hotkey)), "H"),
+            Key::Matchmaker => Self::new("X#matchmaker", "X"),
+            Key::Leaderboard => Self::new("X#leaderboard", "X"),
+            Key::Prompts => Self::new("X#prompts", "X"),
         }
     }
 
@@ -85,7 +90,15 @@ impl Place {
             ("M", "S") => Some(Key::Session(hotkey(name)?)),
             ("M", "R") => Some(Key::Record(hotkey(name)?)),
             ("K", "K") => Some(Key::ApiKey(hash(name)?)),
-            ("X", "X") if name == "roster" => Some(Key::Roster),
+            ("M", "H") => Some(Key::History(hotkey(name)?)),
+            ("D", "D") => Some(Key::Duel(DuelNonce(name.parse().ok()?))),
+            ("X", "X") => match name {
+                "roster" => Some(Key::Roster),
+                "matchmaker" => Some(Key::Matchmaker),
+                "leaderboard" => Some(Key::Leaderboard),
+                "prompts" => Some(Key::Prompts),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -121,6 +134,12 @@ mod tests {
             Key::Record(hotkey),
             Key::ApiKey(KeyHash([0xab; 32])),
             Key::Roster,
+            Key::Duel(DuelNonce(0)),
+            Key::Duel(DuelNonce(u64::MAX)),
+            Key::History(hotkey),
+            Key::Matchmaker,
+            Key::Leaderboard,
+            Key::Prompts,
         ];
         for key in keys {
             assert_eq!(Place::of(&key).key(), Some(key), "{key:?}");
@@ -144,6 +163,10 @@ mod tests {
             Place::new("T#no-uuid", "T"),
             Place::new("M#no-address", "S"),
             Place::new("K#no-hex", "K"),
+            Place::new("D#no-number", "D"),
+            Place::new("D#18446744073709551616", "D"),
+            Place::new("M#no-address", "H"),
+            Place::new("X#unheard-of", "X"),
         ];
         for place in places {
             assert_eq!(place.key(), None, "{place:?}");

@@ -20,6 +20,7 @@ fn good(name: &str) -> Option<String> {
         "SN17_SCORING_QUEUE_URL" => "https://sqs.eu-central-1.amazonaws.com/123456789012/scoring",
         "SN17_SCORING_DEAD_LETTERS_URL" => "http://127.0.0.1:4570/000000000000/scoring-dead",
         "SN17_TIMERS_QUEUE_URL" => "https://sqs.eu-central-1.amazonaws.com/123456789012/timers",
+        "SN17_JUDGING_QUEUE_URL" => "https://sqs.eu-central-1.amazonaws.com/123456789012/judging",
         "SN17_VALIDATOR_HOTKEY" => ALICE,
         "SN17_API_KEY_SECRET_ID" => "arn:aws:secretsmanager:eu-central-1:123456789012:secret:api-AbCdEf",
         "SN17_ADMIN_KEY_SECRET_ID" => "sn17/admin",
@@ -76,6 +77,10 @@ fn each_role_asks_for_its_variables_and_no_other() {
         assert_eq!(settings.secrets.is_some(), role == Role::Gateway);
         assert_eq!(settings.access.is_some(), role == Role::Edge);
         assert_eq!(settings.queues.timers.is_some(), matches!(role, Role::Dispatch | Role::Sweeper));
+        let judges = matches!(role, Role::Dispatch | Role::Sweeper | Role::Duelist);
+        assert_eq!(settings.queues.judging.is_some(), judges);
+        let scores = !matches!(role, Role::Duelist | Role::Edge);
+        assert_eq!(!settings.queues.scoring.is_empty(), scores);
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use sn17_app::ports::{Ledger, PortErrorKind, PortResult, transact};
 use sn17_core::ledger::{LoadSpec, View};
-use sn17_core::policy::Policy;
+use sn17_core::policy::{FairPlayRules, Policy};
 use sn17_core::pull::{self, Pull, PullReply};
 use sn17_core::state::{Key, Neuron, Prompt, Task, TaskState};
 use sn17_core::submit::{self, Submit, SubmitReply};
@@ -149,13 +149,21 @@ impl Contest {
         let mut policy = Policy::default();
         policy.miners.cooldown_secs = 0;
         policy.miners.throttle_secs = 0;
+        // They hand in nothing, over and over.
+        policy.fair_play = FairPlayRules::upstream();
         policy.tasks.copies = copies;
         // However slow the machine is, no task becomes too old.
         policy.tasks.assignable_secs = 24 * 3600;
         policy.tasks.deadline_secs = 24 * 3600;
         let now = now();
         for number in 0..crate::RIVALS {
-            let neuron = Neuron { uid: number.into(), hotkey: hotkey(number), stake: 1.0, incentive: 0.01 };
+            let neuron = Neuron {
+                uid: number.into(),
+                hotkey: hotkey(number),
+                coldkey: None,
+                stake: 1.0,
+                incentive: 0.01,
+            };
             let load = LoadSpec::keys([Key::Session(neuron.hotkey), Key::Record(neuron.hotkey)]);
             let decide = move |view: &View| miner::register(view, &neuron, is_strong(number), &policy);
             transact(&*observer, decision_id(), now, load, decide).await.expect("a miner is registered");

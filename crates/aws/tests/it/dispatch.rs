@@ -6,13 +6,18 @@ use sn17_aws::native;
 use sn17_aws::queue::{QueueUrls, SqsQueue};
 use sn17_core::UnixMs;
 use sn17_core::ledger::Effect;
-use sn17_store::conformance::samples::{score_effect, timer_effect};
+use sn17_store::conformance::samples::{judge_effect, score_effect, timer_effect};
 
 use crate::engines::{self, Asked, Scripted};
 
 fn queue(service: &Scripted) -> SqsQueue {
     let url = |name: &str| format!("http://service.invalid/1/{name}");
-    let urls = QueueUrls { scoring: url("scoring"), timers: Some(url("timers")), ..QueueUrls::default() };
+    let urls = QueueUrls {
+        scoring: url("scoring"),
+        timers: Some(url("timers")),
+        judging: Some(url("judging")),
+        ..QueueUrls::default()
+    };
     SqsQueue::new(engines::scripted(service).sqs(), urls, native::host())
 }
 
@@ -72,6 +77,7 @@ async fn effects_go_to_their_queues_ten_at_a_time() {
     let now = (native::host().now)();
     let records: Vec<Vec<Effect>> =
         (0..12).map(|number| vec![score_effect(number), timer_effect(now.plus_secs(600))]).collect();
+    let records = [records, vec![vec![judge_effect(1)]]].concat();
     let fx = serde_json::to_string(&records[0]).unwrap();
     assert_eq!(effects_in(&fx).unwrap(), records[0]);
 
@@ -79,11 +85,13 @@ async fn effects_go_to_their_queues_ten_at_a_time() {
     assert!(answers.iter().all(Result::is_ok));
     let mut sizes: Vec<usize> = service.asked().iter().map(|asked| entries(asked).len()).collect();
     sizes.sort_unstable();
-    assert_eq!(sizes, [2, 2, 10, 10]);
+    assert_eq!(sizes, [1, 2, 2, 10, 10]);
     for asked in service.asked() {
-        let is_timers = String::from_utf8_lossy(&asked.body).contains("/1/timers");
+        let is_to = |queue| String::from_utf8_lossy(&asked.body).contains(queue);
+        let (is_timers, is_judging) = (is_to("/1/timers"), is_to("/1/judging"));
         for (effect, delay) in entries(&asked) {
             assert_eq!(matches!(effect, Effect::Timer { .. }), is_timers);
+            assert_eq!(matches!(effect, Effect::Judge(_)), is_judging);
             assert!(if is_timers { (590..=600).contains(&delay) } else { delay == 0 }, "{delay}");
         }
     }

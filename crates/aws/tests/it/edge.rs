@@ -166,7 +166,7 @@ fn axon() -> Axon {
 
 /// Registers the miner, and gives the owner of a new key.
 async fn opened(edge: &Edge) -> (String, Caller) {
-    let neuron = Neuron { uid: 1, hotkey: miner().hotkey(), stake: 0.0, incentive: 0.5 };
+    let neuron = Neuron { uid: 1, hotkey: miner().hotkey(), coldkey: None, stake: 0.0, incentive: 0.5 };
     edge.app().apply_roster(vec![neuron]).await.unwrap();
     let key = edge.app().add_key("tests", KeyLimits::default()).await.unwrap().text;
     let caller = edge.app().authenticate(&key).await.unwrap().unwrap();
@@ -213,7 +213,7 @@ async fn two_edges_serve_one_task_from_its_prompt_to_its_result() {
     let taken = intake.commit().await.unwrap();
     let metrics = Metrics { alignment: 0.95, iqa: 0.95, lpips: 0.95, ssim: 0.95 };
     let settling = async {
-        let finding = Finding::Measured { metrics, synthetic: false };
+        let finding = Finding::Measured { metrics, synthetic: false, likeness: None };
         first.app().settle(id, miner.hotkey(), finding).await.unwrap()
     };
     let (answered, is_settled) = tokio::join!(taken.answer(), settling);

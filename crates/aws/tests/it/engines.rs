@@ -86,15 +86,18 @@ pub(crate) async fn bucket(clients: &Clients) -> String {
     name
 }
 
-/// Makes the four queues as the template does, but for the scoring queue's visibility, which every call says.
+/// Makes the six queues as the template does, but for the scoring queue's visibility, which every call says.
 pub(crate) async fn queues(clients: &Clients) -> QueueUrls {
     let (scoring, scoring_dead_letters) = queue_with_dead_letters(clients, "scoring").await;
     let (timers, timers_dead_letters) = queue_with_dead_letters(clients, "timers").await;
+    let (judging, judging_dead_letters) = queue_with_dead_letters(clients, "judging").await;
     QueueUrls {
         scoring,
         scoring_dead_letters: Some(scoring_dead_letters),
         timers: Some(timers),
         timers_dead_letters: Some(timers_dead_letters),
+        judging: Some(judging),
+        judging_dead_letters: Some(judging_dead_letters),
     }
 }
 

@@ -9,12 +9,15 @@ use sn17_aws::schema::index::Entry;
 use sn17_aws::schema::names::Place;
 use sn17_aws::schema::row::Row;
 use sn17_aws::schema::units::{Commit, write};
+use sn17_core::duel::{self, Ruled, Ruling};
+use sn17_core::glicko::Outcome;
 use sn17_core::ledger::{DecisionId, LoadSpec, Step, View};
+use sn17_core::matchmaking::{self, Draw};
 use sn17_core::policy::Policy;
 use sn17_core::pull::{self, Pull, PullReply};
 use sn17_core::scoring::Metrics;
 use sn17_core::settle::{self, Finding};
-use sn17_core::state::{Key, KeyHash, Neuron, Origin, Prompt};
+use sn17_core::state::{DuelNonce, Key, KeyHash, Neuron, Origin, Prompt, Roster};
 use sn17_core::submit::{self, Payload, Submit, SubmitReply};
 use sn17_core::task::{self, NewTask};
 use sn17_core::{Hotkey, TaskId, UnixMs, miner};
@@ -45,9 +48,7 @@ impl World {
         create_table(&observer, &table).await;
         let ledger = ledger(client, options, &clock);
         let world = Self { ledger, calls, observer, table, clock, policy: Policy::default() };
-        let (neuron, policy) = (neuron(), world.policy);
-        let decide = move |view: &View| miner::register(view, &neuron, false, &policy);
-        world.decide(LoadSpec::keys([Key::Session(hotkey(MINER)), Key::Record(hotkey(MINER))]), decide).await;
+        world.register(neuron(MINER)).await;
         world.ledger.open_tasks().await.expect("the hints are taken");
         world.calls.take();
         world
@@ -65,6 +66,28 @@ impl World {
         transact(&self.ledger, decision_id(), self.now(), load, decide).await.expect("nobody interferes")
     }
 
+    async fn register(&self, neuron: Neuron) {
+        let policy = self.policy;
+        let load = LoadSpec::keys([Key::Session(neuron.hotkey), Key::Record(neuron.hotkey)]);
+        self.decide(load, move |view: &View| miner::register(view, &neuron, false, &policy)).await;
+    }
+
+    async fn make_duel(&self) -> Option<DuelNonce> {
+        let prompt = |number| Prompt::Text(format!("a small wooden chair with {number} legs"));
+        let draw = Draw { task: task_id(self.now(), 98), prompts: (0..32).map(prompt).collect(), backlog: 0 };
+        let (now, policy) = (self.now(), self.policy);
+        let decide = move |view: &View| matchmaking::decide(view, &draw, now, &policy);
+        self.decide(matchmaking::load(), decide).await
+    }
+
+    async fn rule(&self, nonce: DuelNonce) -> Ruled {
+        let ruling =
+            Ruling::Decided { outcome: Outcome::Left, explanation: "the right one has no legs".to_owned() };
+        let (now, policy) = (self.now(), self.policy);
+        let decide = move |view: &View| duel::rule(view, nonce, &ruling, now, &policy);
+        self.decide(LoadSpec::keys([Key::Duel(nonce)]), decide).await
+    }
+
     async fn add_task(&self, id: TaskId) {
         self.ledger.open_tasks().await.expect("a count");
         let prompt = Prompt::Text("a small wooden chair with three legs".to_owned());
@@ -75,18 +98,26 @@ impl World {
     }
 
     async fn pull(&self) -> PullReply {
+        self.pull_as(MINER).await
+    }
+
+    async fn pull_as(&self, miner: u8) -> PullReply {
         let synthetic = Prompt::Text("a very large red stone castle".to_owned());
         let pull =
-            Pull { hotkey: hotkey(MINER), synthetic_id: task_id(self.now(), 99), synthetic, lost: None };
+            Pull { hotkey: hotkey(miner), synthetic_id: task_id(self.now(), 99), synthetic, lost: None };
         let (now, policy) = (self.now(), self.policy);
         self.decide(pull::load(pull.hotkey), move |view| pull::decide(view, &pull, now, &policy)).await
     }
 
     async fn submit(&self, task: TaskId) -> SubmitReply {
+        self.submit_as(MINER, task).await
+    }
+
+    async fn submit_as(&self, miner: u8, task: TaskId) -> SubmitReply {
         let submit_time = i64::try_from(self.now().0).expect("before the year 2262") * 1_000_000;
         let blob = format!("submissions/{}.spz", "f".repeat(32));
         let submit = Submit {
-            hotkey: hotkey(MINER),
+            hotkey: hotkey(miner),
             task,
             signature_is_valid: true,
             signature: "c2lnbmF0dXJl".repeat(7),
@@ -96,16 +127,20 @@ impl World {
             refusal: None,
         };
         let (now, policy) = (self.now(), self.policy);
-        self.decide(submit::load(hotkey(MINER), task), move |view| {
+        self.decide(submit::load(hotkey(miner), task), move |view| {
             submit::decide(view, &submit, now, &policy)
         })
         .await
     }
 
     async fn settle(&self, task: TaskId) -> bool {
+        self.settle_as(MINER, task).await
+    }
+
+    async fn settle_as(&self, miner: u8, task: TaskId) -> bool {
         let metrics = Metrics { alignment: 0.9, iqa: 0.9, lpips: 0.9, ssim: 0.9 };
-        let finding = Finding::Measured { metrics, synthetic: false };
-        let (now, policy, miner) = (self.now(), self.policy, hotkey(MINER));
+        let finding = Finding::Measured { metrics, synthetic: false, likeness: None };
+        let (now, policy, miner) = (self.now(), self.policy, hotkey(miner));
         let decide = move |view: &View| settle::decide(view, task, miner, &finding, now, &policy);
         self.decide(settle::load(task, miner), decide).await
     }
@@ -151,8 +186,10 @@ impl World {
     }
 }
 
-fn neuron() -> Neuron {
-    Neuron { uid: 7, hotkey: hotkey(MINER), stake: 1.5, incentive: 0.01 }
+/// A miner whose uid is its number's predecessor.
+fn neuron(number: u8) -> Neuron {
+    let uid = u16::from(number) - 1;
+    Neuron { uid, hotkey: hotkey(number), coldkey: None, stake: 1.5, incentive: 0.01 }
 }
 
 fn units(number: usize) -> f64 {
@@ -160,10 +197,15 @@ fn units(number: usize) -> f64 {
 }
 
 #[track_caller]
-fn check(cost: &Cost, calls: &[(&str, usize)], write_units: f64, read_units: f64) {
+fn check_calls(cost: &Cost, calls: &[(&str, usize)]) {
     let expected: BTreeMap<String, usize> =
         calls.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
     assert_eq!(cost.calls, expected, "{cost:?}");
+}
+
+#[track_caller]
+fn check(cost: &Cost, calls: &[(&str, usize)], write_units: f64, read_units: f64) {
+    check_calls(cost, calls);
     assert!((cost.write_units - write_units).abs() < 0.01, "{cost:?}");
     assert!((cost.read_units - read_units).abs() < 0.01, "{cost:?}");
 }
@@ -210,6 +252,63 @@ async fn a_synthetic_task_costs_one_write() {
     let before = world.rows().await;
     let PullReply::Task { .. } = world.pull().await else { panic!("there is always a synthetic task") };
     check(&world.cost_since(&before).await, &[("GetItem", 1), ("PutItem", 1)], 1.0, 1.0);
+}
+
+#[tokio::test]
+async fn a_duel_from_its_making_to_its_verdict() {
+    let mut world = World::new().await;
+    world.policy.judge.enabled = true;
+    let rules = &mut world.policy.duels;
+    (rules.slots, rules.start_delay_secs, rules.inactive_secs) = (2, 0, u64::MAX);
+    world.register(neuron(2)).await;
+    let roster = Roster { neurons: [1, 2].map(neuron).to_vec() };
+    world.decide(LoadSpec::keys([Key::Roster]), move |view| miner::note_roster(view, roster.clone())).await;
+    assert_eq!(world.make_duel().await, None, "it begins to count the time");
+    world.calls.take();
+
+    let before = world.rows().await;
+    let nonce = world.make_duel().await.expect("both miners are active");
+    let cost = world.cost_since(&before).await;
+    check(&cost, &[("BatchGetItem", 2), ("TransactWriteItems", 1)], 9.0, 4.0);
+
+    let before = world.rows().await;
+    assert_eq!(world.make_duel().await, None, "it is too early for the next one");
+    check(&world.cost_since(&before).await, &[("BatchGetItem", 1)], 0.0, 2.0);
+
+    let before = world.rows().await;
+    let PullReply::Task { id, .. } = world.pull_as(1).await else { panic!("a duel waits") };
+    let cost = world.cost_since(&before).await;
+    check(&cost, &[("GetItem", 2), ("TransactWriteItems", 1)], 4.0, 2.0);
+    let PullReply::Task { id: other, .. } = world.pull_as(2).await else { panic!("a duel waits") };
+    assert_eq!(other, id);
+
+    world.clock.advance(5);
+    world.calls.take();
+    let before = world.rows().await;
+    assert!(matches!(world.submit_as(1, id).await, SubmitReply::Taken { .. }));
+    let cost = world.cost_since(&before).await;
+    check(&cost, &[("BatchGetItem", 1), ("TransactWriteItems", 1)], 5.0, 2.0);
+    assert!(matches!(world.submit_as(2, id).await, SubmitReply::Taken { .. }));
+    world.calls.take();
+
+    let mut ends = Vec::new();
+    for miner in [1, 2] {
+        let before = world.rows().await;
+        assert!(world.settle_as(miner, id).await);
+        ends.push(world.cost_since(&before).await);
+    }
+    let before = world.rows().await;
+    assert_eq!(world.rule(nonce).await, Ruled::Now);
+    ends.push(world.cost_since(&before).await);
+    let units = ends.iter().map(|cost| (cost.write_units, cost.read_units)).collect::<Vec<_>>();
+    assert_eq!(units, [(7.0, 4.0), (9.0, 4.0), (14.0, 5.0)]);
+    for cost in ends {
+        check_calls(&cost, &[("BatchGetItem", 1), ("GetItem", 1), ("TransactWriteItems", 1)]);
+    }
+
+    let listed = world.ledger.duels(world.now(), None, 100).await.expect("a list");
+    assert_eq!(listed.iter().map(|(nonce, _)| *nonce).collect::<Vec<_>>(), [nonce]);
+    check(&world.calls.cost(), &[("GetItem", 1), ("Query", 1)], 0.0, 1.5);
 }
 
 #[tokio::test]

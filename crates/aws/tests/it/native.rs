@@ -50,7 +50,9 @@ async fn a_role_gets_the_adapters_of_its_settings() {
         let value = match name {
             "SN17_VALIDATOR_HOTKEY" => "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY",
             "SN17_TABLE" | "SN17_BUCKET" => "network",
-            "SN17_SCORING_QUEUE_URL" | "SN17_TIMERS_QUEUE_URL" => "http://service.invalid/1/queue",
+            "SN17_SCORING_QUEUE_URL" | "SN17_TIMERS_QUEUE_URL" | "SN17_JUDGING_QUEUE_URL" => {
+                "http://service.invalid/1/queue"
+            }
             _ => return None,
         };
         Some(value.to_owned())
@@ -59,11 +61,18 @@ async fn a_role_gets_the_adapters_of_its_settings() {
     let miner = Settings::from_lookup(Role::Miner, lookup).unwrap();
     let ports = native::ports(&miner, &clients, &host).unwrap();
     assert_eq!(ports.queue.backlog(QueueName::Scoring).await.unwrap(), 123);
-    let refused = ports.queue.backlog(QueueName::Timers).await.unwrap_err();
-    assert_eq!(refused.kind, PortErrorKind::Unavailable);
+    for other in [QueueName::Timers, QueueName::Judging] {
+        let refused = ports.queue.backlog(other).await.unwrap_err();
+        assert_eq!(refused.kind, PortErrorKind::Unavailable);
+    }
+    let duelist = Settings::from_lookup(Role::Duelist, lookup).unwrap();
+    let ports = native::ports(&duelist, &clients, &host).unwrap();
+    assert_eq!(ports.queue.backlog(QueueName::Judging).await.unwrap(), 123);
 
     let dispatch = Settings::from_lookup(Role::Dispatch, lookup).unwrap();
     assert!(native::ports(&dispatch, &clients, &host).is_err());
     let queue = native::queue(&dispatch, &clients, &host);
-    assert_eq!(sn17_app::ports::Queue::backlog(&queue, QueueName::Timers).await.unwrap(), 123);
+    for other in [QueueName::Timers, QueueName::Judging] {
+        assert_eq!(sn17_app::ports::Queue::backlog(&queue, other).await.unwrap(), 123);
+    }
 }

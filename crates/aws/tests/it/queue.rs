@@ -15,7 +15,7 @@ use sn17_aws::queue::{QueueUrls, SqsQueue};
 use sn17_core::UnixMs;
 use sn17_core::ledger::QueueName;
 use sn17_store::conformance::Harness;
-use sn17_store::conformance::samples::{score_effect, timer_effect};
+use sn17_store::conformance::samples::{judge_effect, score_effect, timer_effect};
 use sn17_store::{Clock, Embedded, Options};
 
 use crate::engines::{self, Answer, MAX_RECEIVES, Scripted};
@@ -194,6 +194,9 @@ async fn a_queue_that_is_not_configured_is_named() {
         (queue.send(timer_effect(UnixMs(1)), None).await, "SN17_TIMERS_QUEUE_URL"),
         (queue.backlog(QueueName::Timers).await.map(drop), "SN17_TIMERS_QUEUE_URL"),
         (queue.receive(QueueName::Timers, 1, 1, 1).await.map(drop), "SN17_TIMERS_QUEUE_URL"),
+        (queue.send(judge_effect(1), None).await, "SN17_JUDGING_QUEUE_URL"),
+        (queue.backlog(QueueName::Judging).await.map(drop), "SN17_JUDGING_QUEUE_URL"),
+        (queue.dead_letters(QueueName::Judging, 1).await.map(drop), "dead letters of judging"),
         (queue.redrive(QueueName::Scoring).await.map(drop), "SN17_SCORING_DEAD_LETTERS_URL"),
         (queue.dead_letters(QueueName::Scoring, 1).await.map(drop), "SN17_SCORING_DEAD_LETTERS_URL"),
     ];
