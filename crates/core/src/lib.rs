@@ -22,6 +22,7 @@ pub mod prompts;
 pub mod pull;
 pub mod scoring;
 pub mod settle;
+pub mod standings;
 pub mod state;
 pub mod submit;
 pub mod task;

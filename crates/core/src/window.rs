@@ -50,9 +50,16 @@ pub struct ResultWindow {
 impl<'de> Deserialize<'de> for ResultWindow {
     /// Reads a list of Unix seconds in any order.
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut accepted_secs = Vec::<u64>::deserialize(deserializer)?;
+        Vec::<u64>::deserialize(deserializer).map(Self::from_iter)
+    }
+}
+
+impl FromIterator<u64> for ResultWindow {
+    /// The window of results accepted at these Unix seconds, in any order.
+    fn from_iter<I: IntoIterator<Item = u64>>(secs: I) -> Self {
+        let mut accepted_secs: Vec<u64> = secs.into_iter().collect();
         accepted_secs.sort_unstable();
-        Ok(Self { accepted_secs })
+        Self { accepted_secs }
     }
 }
 

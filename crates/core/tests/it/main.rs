@@ -12,6 +12,7 @@ mod pull;
 mod roster;
 mod season;
 mod settle;
+mod standings;
 mod submit;
 mod tasks;
 mod text;
