@@ -12,5 +12,6 @@ pub mod metagraph;
 pub mod prompts;
 pub mod sr25519;
 pub mod ss58;
+pub mod standings;
 pub mod submission;
 pub mod synapse;

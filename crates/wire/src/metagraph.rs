@@ -78,12 +78,19 @@ impl Metagraph {
     /// # Errors
     /// [`MetagraphError`] for the first thing that is wrong.
     pub fn read(json: &[u8]) -> Result<Vec<Neuron>, MetagraphError> {
-        let metagraph: Self = serde_json::from_slice(json).map_err(MetagraphError::Malformed)?;
-        if metagraph.neurons.len() > NEURONS_MAX {
+        serde_json::from_slice::<Self>(json).map_err(MetagraphError::Malformed)?.check()
+    }
+
+    /// Checks what the shape alone does not say. The neurons come by uid.
+    ///
+    /// # Errors
+    /// [`MetagraphError`] for the first thing that is wrong.
+    pub fn check(self) -> Result<Vec<Neuron>, MetagraphError> {
+        if self.neurons.len() > NEURONS_MAX {
             return Err(MetagraphError::TooMany);
         }
-        let mut neurons: Vec<Neuron> = Vec::with_capacity(metagraph.neurons.len());
-        for NeuronEntry { uid, hotkey, coldkey, stake, incentive } in metagraph.neurons {
+        let mut neurons: Vec<Neuron> = Vec::with_capacity(self.neurons.len());
+        for NeuronEntry { uid, hotkey, coldkey, stake, incentive } in self.neurons {
             let decode =
                 |address: &str| ss58::decode(address).map_err(|error| MetagraphError::Hotkey { uid, error });
             let hotkey = decode(&hotkey)?;
