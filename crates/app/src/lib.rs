@@ -11,6 +11,7 @@ mod miners;
 pub mod ports;
 mod prompts;
 mod scoring;
+mod standings;
 mod submissions;
 mod turns;
 mod upkeep;
@@ -32,6 +33,7 @@ pub use prompts::{PromptBook, PromptImage, sha256};
 pub use scoring::{
     Attempt, Conclusion, Examined, Previews, ScoreError, Scored, Scorer, ScoringJob, ScoringPrompt,
 };
+pub use standings::{RestoreMode, STANDINGS_PAGE_MAX};
 pub use submissions::{Intake, IntakeError, SubmitAnswer, TakenSubmission, Verdict};
 pub use upkeep::Upkeep;
 

@@ -1,3 +1,4 @@
 //! The use cases over adapters in memory.
 
 mod judging;
+mod standings;
