@@ -5,7 +5,7 @@
 //! | `gateway` | its function URL | the routes of clients and operators |
 //! | `miner` | its function URL | `PullTask`, `SubmitResults`, `GetVersion` |
 //! | `dispatch` | the table's stream | sends effects to their queues |
-//! | `sweeper` | the timers' queue, and every minute | ends what is due, repairs what was lost |
+//! | `sweeper` | the timers' queue, and every minute | ends what is due, repairs what was lost, makes duels |
 //!
 //! A function is wiring: the use cases are in `sn17-app`, the adapters in `sn17-aws`.
 

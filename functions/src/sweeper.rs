@@ -22,6 +22,9 @@ use looked_at::LookedAt;
 const DEAD_LETTERS_MAX: usize = 1_000;
 /// Dead letters settled at the same time.
 const SETTLE_PARALLEL: usize = 8;
+/// The standings are noted in every so many-th minute since the Unix epoch: a look at every miner's record costs some 300
+/// read units.
+const LEADERBOARD_MINUTES: u64 = 5;
 
 /// The function's state between events.
 #[derive(Debug)]
@@ -78,18 +81,27 @@ impl Sweeper {
         self.app.timer(effect).await
     }
 
-    /// Repairs whatever was lost on the way, and tells the edges how long the queue is. The duties are done beside each
-    /// other, so that none of them keeps another from its turn by failing or by taking all the function's time.
+    /// Repairs whatever was lost on the way, makes duels and batches of prompts, notes the standings and tells the edges
+    /// how long the queue is. The duties are done beside each other, so that none of them keeps another from its turn by
+    /// failing or by taking all the function's time.
     async fn sweep(&self) -> Result<(), Error> {
-        let (overdue, letters, uploads, backlog) = tokio::join!(
+        let (overdue, letters, uploads, backlog, duels, standings, prompts) = tokio::join!(
             self.app.sweep(),
             self.settle_dead_letters(),
             self.blobs.abort_stale(UPLOAD_STALE_SECS),
-            self.leave_backlog()
+            self.leave_backlog(),
+            self.app.make_duels(),
+            self.note_leaderboard(),
+            self.app.refresh_prompts()
         );
         let mut failed = Vec::new();
         match overdue {
-            Ok(done) => tracing::info!(done.tasks_ended, done.submissions_resent, "swept what was overdue"),
+            Ok(done) => tracing::info!(
+                done.tasks_ended,
+                done.submissions_resent,
+                done.duels,
+                "swept what was overdue"
+            ),
             Err(error) => failed.push(format!("overdue items: {error}")),
         }
         match letters {
@@ -104,7 +116,28 @@ impl Sweeper {
             Ok(count) => tracing::info!(count, "left the backlog for the edges"),
             Err(error) => failed.push(format!("backlog: {error}")),
         }
+        match duels {
+            Ok(made) => tracing::info!(made, "made duels"),
+            Err(error) => failed.push(format!("duels: {error}")),
+        }
+        match standings {
+            Ok(Some(miners)) => tracing::info!(miners, "noted the standings"),
+            Ok(None) => {}
+            Err(error) => failed.push(format!("standings: {error}")),
+        }
+        // A new batch says so itself.
+        if let Err(error) = prompts {
+            failed.push(format!("prompts: {error}"));
+        }
         if failed.is_empty() { Ok(()) } else { Err(failed.join("; ").into()) }
+    }
+
+    /// Notes the standings if this is their minute; answers how many miners there are then.
+    async fn note_leaderboard(&self) -> PortResult<Option<usize>> {
+        if self.app.now().secs() / 60 % LEADERBOARD_MINUTES != 0 {
+            return Ok(None);
+        }
+        Ok(Some(self.app.note_leaderboard().await?.rows.len()))
     }
 
     /// Leaves how many submissions wait for a score where hosts that cannot ask the queue find it; answers the count.

@@ -161,7 +161,7 @@ fn functions_are_isolated_watched_and_deployed_gradually() {
 
 #[test]
 fn queues_follow_the_policy() {
-    let Policy { submissions, .. } = Policy::default();
+    let Policy { submissions, judge, .. } = Policy::default();
     let template = Template::load(ROOT);
     let scoring = template.properties("ScoringQueue");
     assert_eq!(scoring["VisibilityTimeout"], submissions.visibility_secs);
@@ -177,9 +177,19 @@ fn queues_follow_the_policy() {
     assert_eq!(source["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
     assert!(source["BatchSize"].as_u64().unwrap() <= 5);
 
-    for (queue, dead_letters) in
-        [("ScoringQueue", "ScoringDeadLetters"), ("TimersQueue", "TimersDeadLetters")]
-    {
+    let judging = template.properties("JudgingQueue");
+    assert_eq!(judging["VisibilityTimeout"], judge.visibility_secs);
+    assert_eq!(judging["RedrivePolicy"]["maxReceiveCount"], judge.attempts_max);
+    let resends = u64::from(judge.resends_max) + 1;
+    assert!(judging["MessageRetentionPeriod"].as_u64().unwrap() >= judge.resend_secs * resends);
+    let age = Template::load(OBSERVABILITY);
+    assert_eq!(age.properties("JudgingAge")["Threshold"], judge.resend_secs);
+
+    for (queue, dead_letters) in [
+        ("ScoringQueue", "ScoringDeadLetters"),
+        ("TimersQueue", "TimersDeadLetters"),
+        ("JudgingQueue", "JudgingDeadLetters"),
+    ] {
         let name = &template.properties(queue)["QueueName"]["Fn::Sub"];
         let source = format!(
             "arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:{}",
@@ -204,8 +214,10 @@ fn queues_follow_the_policy() {
 fn blobs_outlive_the_items_that_name_them() {
     const DAY_SECS: u64 = 24 * 3600;
     let policy = Policy::default();
-    let needed_secs =
+    let result_secs =
         policy.submissions.lifetime_secs.max(policy.tasks.lifetime_secs + policy.tasks.deadline_secs);
+    let needed_secs =
+        |prefix: &str| if prefix == "duels/" { policy.duels.lifetime_secs } else { result_secs };
     let template = Template::load(ROOT);
     let bucket = template.properties("Bucket");
     let rules = bucket["LifecycleConfiguration"]["Rules"].as_array().unwrap();
@@ -215,7 +227,7 @@ fn blobs_outlive_the_items_that_name_them() {
         if let Some(days) = rule["ExpirationInDays"].as_u64() {
             let prefix = rule["Prefix"].as_str().unwrap();
             // An hour more than the item lives, for what is on its way when the item ends.
-            assert!(days * DAY_SECS > needed_secs + 3600, "{prefix} goes after {days} days");
+            assert!(days * DAY_SECS > needed_secs(prefix) + 3600, "{prefix} goes after {days} days");
             expiring.insert(prefix);
         }
     }

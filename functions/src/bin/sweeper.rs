@@ -1,5 +1,5 @@
 //! The Lambda function that ends what is due: by the timers' queue when it is due, and every minute whatever a lost
-//! timer, effect, message or upload has left behind.
+//! timer, effect, message or upload has left behind; every minute it also makes the duels that are due.
 
 use std::sync::Arc;
 

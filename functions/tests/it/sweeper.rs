@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
-use sn17_app::{App, PromptBook};
+use sn17_app::{App, Host, PromptBook};
 use sn17_aws::backlog::Snapshots;
 use sn17_aws::native;
 use sn17_aws::settings::{Role, Settings};
@@ -20,7 +20,7 @@ const ALICE: &str = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
 const REFUSED: &str =
     r#"{"__type":"com.amazonaws.dynamodb.v20120810#ValidationException","message":"as scripted"}"#;
 
-fn settings() -> Settings {
+fn settings(policy: &str) -> Settings {
     let lookup = |name: &str| {
         let text = match name {
             "SN17_TABLE" => "sn17",
@@ -28,6 +28,8 @@ fn settings() -> Settings {
             "SN17_SCORING_QUEUE_URL" => "http://service.invalid/1/scoring",
             "SN17_SCORING_DEAD_LETTERS_URL" => "http://service.invalid/1/scoring-dead",
             "SN17_TIMERS_QUEUE_URL" => "http://service.invalid/1/timers",
+            "SN17_JUDGING_QUEUE_URL" => "http://service.invalid/1/judging",
+            "SN17_POLICY" => policy,
             "SN17_VALIDATOR_HOTKEY" => ALICE,
             _ => return None,
         };
@@ -36,8 +38,21 @@ fn settings() -> Settings {
     Settings::from_lookup(Role::Sweeper, lookup).unwrap()
 }
 
+/// An instant a second after the minute in which standings are noted, and so none at which they are.
+const NOW: UnixMs = UnixMs::from_secs(1_750_000_061);
+
 fn sweeper(service: &Service) -> Sweeper {
-    let (settings, clients, host) = (settings(), service.clients(), native::host());
+    sweeper_of(service, NOW, "{}")
+}
+
+/// One whose network has a judge.
+fn judging_sweeper(service: &Service, now: UnixMs) -> Sweeper {
+    sweeper_of(service, now, r#"{"judge":{"enabled":true}}"#)
+}
+
+fn sweeper_of(service: &Service, now: UnixMs, policy: &str) -> Sweeper {
+    let host = Host { now: Arc::new(move || now), ..native::host() };
+    let (settings, clients) = (settings(policy), service.clients());
     let network = settings.network().unwrap().clone();
     let app = App::new(
         native::ports(&settings, &clients, &host).unwrap(),
@@ -139,7 +154,7 @@ async fn timers_of_which_none_could_be_handled_are_an_error() {
 #[tokio::test]
 async fn an_early_timer_is_sent_on() {
     let service = Service::new(idle);
-    let early = timer(1, (native::host().now)().plus_secs(3_600));
+    let early = timer(1, NOW.plus_secs(3_600));
     let answer = sweeper(&service).handle(event([early.clone()])).await.unwrap();
     assert_eq!(answer, json!({ "batchItemFailures": [] }));
     let sent = service.asked("SendMessage");
@@ -162,17 +177,51 @@ async fn the_schedule_asks_for_everything_that_may_be_lost() {
 #[tokio::test]
 async fn the_schedule_leaves_the_backlog_for_hosts_that_cannot_ask_the_queue() {
     let service = Service::new(idle);
-    let begun = (native::host().now)();
     sweeper(&service).handle(schedule()).await.unwrap();
-    let [asked] = &service.asked("GetQueueAttributes")[..] else { panic!("one queue is asked") };
-    assert!(asked.body.contains("/1/scoring\""), "{}", asked.body);
-    let [put] = &service.asked("PutItem")[..] else { panic!("one item is written") };
-    let put: Value = serde_json::from_str(&put.body).unwrap();
-    let item = &put["Item"];
-    assert_eq!((&put["TableName"], &item["pk"]["S"]), (&json!("sn17"), &json!("X#backlog")));
-    assert_eq!(item["n"]["N"], "23");
-    let taken: u64 = item["at"]["N"].as_str().unwrap().parse().unwrap();
-    assert!((begun.0..=(native::host().now)().0).contains(&taken), "{taken}");
+    let asked = service.asked("GetQueueAttributes");
+    assert!(asked.iter().any(|asked| asked.body.contains("/1/scoring\"")), "{asked:?}");
+    let item = put(&service, "X#backlog").expect("it is left");
+    assert_eq!((&item["n"]["N"], &item["at"]["N"]), (&json!("23"), &json!(NOW.0.to_string())));
+}
+
+/// What was written of this partition.
+fn put(service: &Service, partition: &str) -> Option<Value> {
+    let item = |asked: &Asked| {
+        let put: Value = serde_json::from_str(&asked.body).unwrap();
+        assert_eq!(put["TableName"], "sn17");
+        put["Item"].clone()
+    };
+    service.asked("PutItem").iter().map(item).find(|item| item["pk"]["S"] == partition)
+}
+
+#[tokio::test]
+async fn the_schedule_makes_duels_where_there_is_a_judge() {
+    let service = Service::new(idle);
+    sweeper(&service).handle(schedule()).await.unwrap();
+    assert_eq!(put(&service, "X#matchmaker"), None);
+    assert_eq!(
+        service.asked("GetQueueAttributes").len(),
+        1,
+        "without a judge nobody asks how many wait for it"
+    );
+
+    let service = Service::new(idle);
+    judging_sweeper(&service, NOW).handle(schedule()).await.unwrap();
+    let item = put(&service, "X#matchmaker").expect("the first look notes the time");
+    let value: Value = serde_json::from_str(item["v"]["S"].as_str().unwrap()).unwrap();
+    assert_eq!(value["Matchmaker"]["since"], NOW.0);
+    let asked = service.asked("GetQueueAttributes");
+    assert_eq!(asked.iter().filter(|asked| asked.body.contains("/1/judging\"")).count(), 1, "{asked:?}");
+}
+
+#[tokio::test]
+async fn the_schedule_notes_the_standings_every_five_minutes() {
+    for (minute, notes) in [(0, true), (1, false), (4, false), (5, true)] {
+        let service = Service::new(idle);
+        let now = UnixMs::from_secs(1_750_000_200 + 60 * minute + 31);
+        judging_sweeper(&service, now).handle(schedule()).await.unwrap();
+        assert_eq!(put(&service, "X#leaderboard").is_some(), notes, "in minute {minute}");
+    }
 }
 
 /// How often the service was asked for unfinished uploads.
@@ -186,15 +235,21 @@ async fn a_duty_that_fails_keeps_no_other_from_its_turn() {
         ("Query", "overdue items"),
         ("ReceiveMessage", "dead letters"),
         ("uploads", "stale uploads"),
-        ("GetQueueAttributes", "backlog"),
-        ("PutItem", "backlog"),
+        ("1/scoring\"", "backlog"),
+        ("X#backlog", "backlog"),
+        ("1/judging\"", "duels"),
+        ("X#matchmaker", "duels"),
+        ("X#leaderboard", "standings"),
     ] {
-        let service = Service::new(
-            move |asked| {
-                if asked.operation.contains(failing) { refused() } else { idle(asked) }
-            },
-        );
-        let error = sweeper(&service).handle(schedule()).await.unwrap_err().to_string();
+        let service = Service::new(move |asked| {
+            let is_meant = [&asked.operation, &asked.body].iter().any(|text| text.contains(failing));
+            if is_meant { refused() } else { idle(asked) }
+        });
+        let error = judging_sweeper(&service, UnixMs::from_secs(1_750_000_200))
+            .handle(schedule())
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(error.starts_with(said) && !error.contains("; "), "{error}");
         assert!(!service.asked("Query").is_empty(), "{failing}");
         assert!(!service.asked("ReceiveMessage").is_empty(), "{failing}");

@@ -8,7 +8,7 @@ use super::parse::Template;
 use super::{FUNCTIONS, ROOT, TEMPLATES};
 
 /// Every kind of blob. A permission may end in one of these and a star, because a blob's name is made at run time.
-pub(super) const BLOB_PREFIXES: [&str; 3] = ["previews/", "prompts/", "submissions/"];
+pub(super) const BLOB_PREFIXES: [&str; 4] = ["duels/", "previews/", "prompts/", "submissions/"];
 
 /// Actions for which AWS knows no resource (Service Authorization Reference, ECR and ECS), or none that is known
 /// before it exists.
@@ -98,9 +98,12 @@ fn secrets_and_calendars_are_for_those_who_need_them() {
     assert_eq!(holders("dynamodb:DeleteItem", arn("Table")), ["Gateway"]);
     assert_eq!(holders("dynamodb:UpdateItem", arn("Table")), ["Gateway"]);
     assert_eq!(holders("s3:PutObject", sub("${Bucket.Arn}/submissions/*")), ["Miner"]);
-    assert_eq!(holders("s3:PutObject", sub("${Bucket.Arn}/prompts/*")), ["Gateway"]);
+    assert_eq!(holders("s3:PutObject", sub("${Bucket.Arn}/prompts/*")), ["Gateway", "Sweeper"]);
     assert_eq!(holders("sqs:ReceiveMessage", arn("TimersQueue")), ["Sweeper"]);
     assert_eq!(holders("sqs:ReceiveMessage", arn("ScoringQueue")), [""; 0]);
+    assert_eq!(holders("sqs:SendMessage", arn("JudgingQueue")), ["Dispatch"]);
+    assert_eq!(holders("sqs:GetQueueAttributes", arn("JudgingQueue")), ["Sweeper"]);
+    assert_eq!(holders("sqs:ReceiveMessage", arn("JudgingQueue")), [""; 0]);
 }
 
 /// What a template allows too widely; exceptions that were met go to `used`.

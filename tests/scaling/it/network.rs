@@ -225,6 +225,7 @@ impl Network {
         let neurons = (0..).zip(&miners).map(|(uid, miner)| Neuron {
             uid,
             hotkey: miner.hotkey(),
+            coldkey: None,
             stake: 1.5,
             incentive: 0.01,
         });

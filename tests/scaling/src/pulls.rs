@@ -96,7 +96,8 @@ pub(crate) struct Pulls {
 impl Pulls {
     pub(crate) fn new(processes: usize) -> Self {
         let session = |number: u16| {
-            let neuron = Neuron { uid: number, hotkey: hotkey(number), stake: 1.0, incentive: 0.01 };
+            let neuron =
+                Neuron { uid: number, hotkey: hotkey(number), coldkey: None, stake: 1.0, incentive: 0.01 };
             let item = Item::Session(Session::fresh(&neuron, Self::is_strong(number)));
             Stored { rev: 1, decision: DecisionId(1), expires: None, item }
         };

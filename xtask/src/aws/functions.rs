@@ -137,7 +137,12 @@ fn environment(address: &str) -> Vec<(&'static str, String)> {
     .into();
     variables.push(("AWS_LAMBDA_RUNTIME_API", address.to_owned()));
     variables.push(("AWS_ENDPOINT_URL", endpoint));
-    for name in ["SN17_SCORING_QUEUE_URL", "SN17_SCORING_DEAD_LETTERS_URL", "SN17_TIMERS_QUEUE_URL"] {
+    for name in [
+        "SN17_SCORING_QUEUE_URL",
+        "SN17_SCORING_DEAD_LETTERS_URL",
+        "SN17_TIMERS_QUEUE_URL",
+        "SN17_JUDGING_QUEUE_URL",
+    ] {
         variables.push((name, queue.clone()));
     }
     variables

@@ -110,7 +110,7 @@ impl Bench {
             let keypair = Keypair::from_mini_secret(&secret);
             let hotkey = keypair.hotkey();
             keypairs.push(keypair);
-            let neuron = Neuron { uid: 0, hotkey, stake: 0.0, incentive: 0.0 };
+            let neuron = Neuron { uid: 0, hotkey, coldkey: None, stake: 0.0, incentive: 0.0 };
             let (app, is_strong) = (Arc::clone(&self.app), number % 5 < STRONG_OF_FIVE);
             registering.spawn(async move {
                 let policy = *app.policy();
