@@ -21,7 +21,8 @@ pub struct CollectorRules {
     pub batch_prompts_min: usize,
     /// Prompts of one submission at most; the rest is not looked at. Ours.
     pub submission_prompts_max: usize,
-    /// Prompts that are kept after they were fresh, at most. Ours.
+    /// Prompts that are kept after they were fresh, at most. Ours: with those that are fresh, all of them have room in a
+    /// function of 256 MB while a batch is made.
     pub archive_prompts_max: usize,
     /// Seconds from one received batch to the next request: "hourly" by the description, 30 minutes in one of the
     /// original's deployments.
@@ -36,7 +37,7 @@ impl Default for CollectorRules {
             batch_prompts_max: 100_000,
             batch_prompts_min: 1_000,
             submission_prompts_max: 10_000,
-            archive_prompts_max: 400_000,
+            archive_prompts_max: 200_000,
             refresh_secs: 3600,
             retry_secs: 60,
         }
