@@ -31,13 +31,17 @@ pub struct Size {
     pub step: u64,
     /// Seasons of each policy and judge; their seeds count from 1.
     pub seeds: u64,
+    /// The share of miners whose quality changes once, in thousandths.
+    pub changing_per_mille: u64,
 }
 
 impl Size {
     /// Within a minute, in a debug build too.
-    pub const CI: Self = Self { name: "ci", miners: 100, hours: 12, step: 250, seeds: 2 };
+    pub const CI: Self =
+        Self { name: "ci", miners: 100, hours: 12, step: 250, seeds: 2, changing_per_mille: 0 };
     /// What is to be reported.
-    pub const FULL: Self = Self { name: "full", miners: 200, hours: 96, step: 500, seeds: 5 };
+    pub const FULL: Self =
+        Self { name: "full", miners: 200, hours: 96, step: 500, seeds: 5, changing_per_mille: 0 };
 
     /// As many calls of the judge as a policy spends that asks once for each duel, at the default pace.
     pub fn calls(&self) -> u64 {
@@ -49,9 +53,9 @@ impl Size {
         for contender in contenders() {
             for accuracy in JUDGES {
                 for seed in 1..=self.seeds {
-                    let Self { miners, hours, step, .. } = *self;
+                    let Self { miners, hours, step, changing_per_mille, .. } = *self;
                     let policy = contender.policy;
-                    let setup = Setup { seed, miners, hours, step, accuracy, changing_per_mille: 0, policy };
+                    let setup = Setup { seed, miners, hours, step, accuracy, changing_per_mille, policy };
                     setups.push((contender, setup));
                 }
             }

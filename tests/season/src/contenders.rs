@@ -27,15 +27,16 @@ impl Contender {
     }
 }
 
-/// All of them: the original's, the defaults, and what a search over the policy's own numbers has found, with the
-/// defaults' questions to the judge and with one question for each duel.
-pub fn contenders() -> [Contender; 4] {
+/// All of them: the original's, the defaults, and what a search over the policy's own numbers has found: with the
+/// defaults' questions to the judge, with one question for each duel, and for miners that change.
+pub fn contenders() -> [Contender; 5] {
     let one_call = Policy { judge: JudgeRules { both_orders: false, neutral: false, ..judge() }, ..best() };
     [
         Contender { name: "upstream-compat", policy: upstream(), floors: [0.66, 0.75] },
         Contender { name: "textbook", policy: textbook(), floors: [0.76, 0.82] },
         Contender { name: "best", policy: best(), floors: [0.84, 0.87] },
         Contender { name: "best, one call", policy: one_call, floors: [0.77, 0.82] },
+        Contender { name: "volatility 0.03", policy: calm(), floors: [0.84, 0.87] },
     ]
 }
 
@@ -59,13 +60,22 @@ fn textbook() -> Policy {
     Policy { judge: judge(), ..Policy::default() }
 }
 
-/// What [`search`](crate::search()) has found over seasons of either judge. A strength of Glicko-2 fluctuates by its
-/// volatility at every game; with the original's bounds that is by up to 35 points, so that a rating remembers little
-/// more than the last dozen duels. Miners do not change from duel to duel.
+/// What [`search`](crate::search()) has found over seasons of either judge, whose miners stay as they are. A strength
+/// of Glicko-2 fluctuates by its volatility at every game; with the original's bounds that is by up to 35 points, so that
+/// a rating remembers little more than the last dozen duels.
 fn best() -> Policy {
     let mut policy = textbook();
     policy.glicko.initial = Rating { rating: 1500.0, deviation: 350.0, volatility: 0.001 };
     policy.glicko.volatility_bounds = Bounds { min: 0.001, max: 0.001 };
-    policy.glicko.deviation_bounds = Bounds { min: 20.0, max: 350.0 };
+    policy.glicko.deviation_bounds = Bounds { min: 5.0, max: 350.0 };
+    policy
+}
+
+/// What it has found where one miner in seven changes its quality once: the defaults with the volatility at its lower
+/// bound, 5 points a game.
+fn calm() -> Policy {
+    let mut policy = textbook();
+    policy.glicko.initial.volatility = 0.03;
+    policy.glicko.volatility_bounds = Bounds { min: 0.03, max: 0.03 };
     policy
 }

@@ -84,7 +84,7 @@ impl Laws {
                     self.accepted.remove(hotkey);
                 }
                 (Key::Duel(_), Some(Item::Duel(old)), Some(Item::Duel(new))) => {
-                    self.duel(&commit, old, new)?
+                    self.duel(&commit, old, new)?;
                 }
                 (Key::Duel(nonce), None, Some(Item::Duel(new))) => {
                     self.pairs += 1;

@@ -25,7 +25,7 @@ struct Arguments {
     /// Searches for the numbers that rank best instead, over so many seeds of the full size.
     #[arg(long, value_name = "SEEDS")]
     search: Option<u64>,
-    /// In a search, the share of miners whose quality changes once, in thousandths.
+    /// The share of miners whose quality changes once, in thousandths.
     #[arg(long, value_name = "SHARE", default_value_t = 0)]
     changing: u64,
 }
@@ -38,6 +38,7 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     let start = Instant::now();
     let size = if arguments.full { Size::FULL } else { Size::CI };
+    let size = Size { changing_per_mille: arguments.changing, ..size };
     let comparison = Comparison::play(size, |line| eprintln!("{line}"))?;
     print!("{}", table(&comparison));
     println!("{:?}, {:.1} s", comparison.tally, start.elapsed().as_secs_f64());

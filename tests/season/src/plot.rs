@@ -11,12 +11,14 @@ const GREY: &str = "#d8d8d8";
 /// A panel of the comparison, in pixels.
 const PANEL: (f64, f64) = (470.0, 300.0);
 const MARGIN: (f64, f64) = (70.0, 90.0);
+/// What of a point a panel shows.
+type Height = fn(&CurvePoint) -> Spread;
 /// Rows of the leaderboard that are shown.
 const SHOWN: usize = 25;
 
 /// The curves of Kendall's tau-b against duels: a column for each judge, a row for each way to rank.
 pub fn curves(comparison: &Comparison) -> String {
-    let mut picture = Picture::new(2.0 * (PANEL.0 + MARGIN.0) + 30.0, 2.0 * (PANEL.1 + 70.0) + 130.0);
+    let mut picture = Picture::new(2.0 * (PANEL.0 + MARGIN.0) + 30.0, 2.0 * (PANEL.1 + 70.0) + 80.0);
     let size = comparison.size;
     let title = format!(
         "Rank against true quality: {} miners, {} virtual hours, {} seeds (line: mean, band: range)",
@@ -28,7 +30,7 @@ pub fn curves(comparison: &Comparison) -> String {
         picture.rectangle((x, 44.0), (22.0, 4.0), colour(place));
         picture.words((x + 28.0, 51.0), Anchor::Start, 13.0, "normal", name);
     }
-    let ways: [(&str, fn(&CurvePoint) -> Spread); 2] =
+    let ways: [(&str, Height); 2] =
         [("by rating", |point| point.by_rating), ("by reward", |point| point.by_reward)];
     for (column, judge) in (0_u32..).zip([Accuracy::Flat, Accuracy::Graded]) {
         for (line, (way, value)) in (0_u32..).zip(ways) {
@@ -43,13 +45,7 @@ pub fn curves(comparison: &Comparison) -> String {
     picture.close()
 }
 
-fn panel(
-    picture: &mut Picture,
-    (left, top): (f64, f64),
-    title: &str,
-    rows: &[&Row],
-    value: fn(&CurvePoint) -> Spread,
-) {
+fn panel(picture: &mut Picture, (left, top): (f64, f64), title: &str, rows: &[&Row], value: Height) {
     let (right, bottom) = (left + PANEL.0, top + PANEL.1);
     let duels = |point: &CurvePoint| f64::from(u32::try_from(point.duels).unwrap_or(u32::MAX));
     let most = rows.iter().flat_map(|row| &row.curve).map(duels).fold(1.0, f64::max);

@@ -118,7 +118,7 @@ fn knobs() -> Vec<(&'static str, Vec<Change>)> {
         (
             "most volatility",
             values(&[0.01, 0.03, 0.06, 0.1, 0.2], |policy, value| {
-                policy.glicko.volatility_bounds.max = value
+                policy.glicko.volatility_bounds.max = value;
             }),
         ),
         ("tau", values(&[0.2, 0.5, 1.2], |policy, value| policy.glicko.tau = value)),

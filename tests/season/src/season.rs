@@ -399,3 +399,6 @@ impl Season {
         self.setup.policy
     }
 }
+
+#[cfg(test)]
+mod tests;

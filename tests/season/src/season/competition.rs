@@ -79,7 +79,7 @@ impl Season {
                 let duel = Box::new(duel.clone());
                 self.played.push(Played::Duel { nonce: nonce.0, at: self.now, duel, qualities });
                 self.judged += 1;
-                self.is_point_due = self.judged % self.setup.step == 0;
+                self.is_point_due = self.judged.is_multiple_of(self.setup.step);
             }
         }
     }

@@ -124,23 +124,15 @@ impl Season {
     pub(super) fn sweep(&mut self) -> Result<(), Fault> {
         let (now, policy) = (self.now, self.policy());
         for key in self.ledger.due(now, SWEEP_MAX) {
-            match key {
-                Key::Task(id) => self.finalise(id)?,
-                Key::Submission(task, hotkey) => {
-                    let decide = |view: &View| settle::resend(view, task, hotkey, now, &policy);
-                    self.decide(&settle::load(task, hotkey), &decide)?;
-                }
-                Key::Duel(nonce) => {
-                    let decide = |view: &View| duel::look_after(view, nonce, now, &policy);
-                    self.decide(&LoadSpec::keys([Key::Duel(nonce)]), &decide)?;
-                }
-                Key::Session(_)
-                | Key::Record(_)
-                | Key::ApiKey(_)
-                | Key::Roster
-                | Key::History(_)
-                | Key::Matchmaker
-                | Key::Leaderboard => {}
+            // Nothing else is ever due.
+            if let Key::Task(id) = key {
+                self.finalise(id)?;
+            } else if let Key::Submission(task, hotkey) = key {
+                let decide = |view: &View| settle::resend(view, task, hotkey, now, &policy);
+                self.decide(&settle::load(task, hotkey), &decide)?;
+            } else if let Key::Duel(nonce) = key {
+                let decide = |view: &View| duel::look_after(view, nonce, now, &policy);
+                self.decide(&LoadSpec::keys([Key::Duel(nonce)]), &decide)?;
             }
         }
         self.plan(SWEEP_MS, Event::Sweep);

@@ -83,7 +83,7 @@ fn a_budget_of_calls_ends_a_curve_early() {
 
 #[test]
 fn a_comparison_tells_of_every_policy_and_judge() {
-    let size = Size { name: "test", miners: 32, hours: 2, step: 20, seeds: 1 };
+    let size = Size { name: "test", miners: 32, hours: 2, step: 20, seeds: 1, changing_per_mille: 0 };
     let comparison = Comparison::play(size, |_| {}).expect("no law is broken");
     assert!(comparison.is_replay_equal);
     assert_eq!(comparison.rows.len(), 2 * contenders().len());
