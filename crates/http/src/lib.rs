@@ -25,6 +25,7 @@ mod options;
 mod public;
 mod refusal;
 mod route;
+mod standings;
 mod store_link;
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -114,6 +115,7 @@ pub fn router(app: Arc<App>, options: HttpOptions) -> Router {
     if server.options.routes.has_clients() && server.options.admin_key.is_some() {
         router = router
             .route(route::ADMIN_METAGRAPH, get(metagraph::get).put(metagraph::put))
+            .route(route::ADMIN_STANDINGS, get(standings::get).put(standings::put))
             .route(route::ADMIN_KEYS, get(admin::list).post(admin::add))
             .route(route::ADMIN_KEY, delete(admin::revoke));
     }

@@ -14,6 +14,7 @@ pub(crate) const HEALTHZ: &str = "/healthz";
 pub(crate) const READYZ: &str = "/readyz";
 pub(crate) const METRICS: &str = "/metrics";
 pub(crate) const ADMIN_METAGRAPH: &str = "/admin/metagraph";
+pub(crate) const ADMIN_STANDINGS: &str = "/admin/standings";
 pub(crate) const ADMIN_KEYS: &str = "/admin/keys";
 pub(crate) const ADMIN_KEY: &str = "/admin/keys/{prefix}";
 pub(crate) const DEAD_LETTERS: &str = "/admin/dead-letters";
@@ -82,6 +83,9 @@ impl Route {
         }
         if path == ADMIN_METAGRAPH {
             return Self { label: ADMIN_METAGRAPH, surface: Surface::Operator };
+        }
+        if path == ADMIN_STANDINGS {
+            return Self { label: ADMIN_STANDINGS, surface: Surface::Operator };
         }
         if path.starts_with(ADMIN_KEYS) {
             return Self { label: ADMIN_KEYS, surface: Surface::Operator };

@@ -13,4 +13,5 @@ mod pictures;
 mod public;
 mod results;
 mod socket;
+mod standings;
 mod world;
