@@ -113,6 +113,12 @@ const RULES: &[Rule] = &[
         reach: Reach::Only(&["sn17-app", "sn17-core"]),
         banned: &["axum", "aws-*", "openssl"],
     },
+    // It holds a key, so there is little else in it.
+    Rule {
+        package: "sn17-weights",
+        reach: Reach::Only(&["sn17-chain", "sn17-core", "sn17-wire"]),
+        banned: &["axum", "aws-*", "openssl"],
+    },
     // The heavy trees of the other hosts stay out of the default binary.
     Rule { package: "sn17-cli", reach: Reach::Anything, banned: &["aws-*", "worker", "wasmtime"] },
     Rule {

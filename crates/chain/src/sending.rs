@@ -4,10 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use sn17_core::Hotkey;
+use sn17_wire::sr25519::Keypair;
 use sn17_wire::ss58;
 
 use crate::endpoint::Endpoint;
-use crate::extrinsic::Binding;
+use crate::extrinsic::{self, Binding, Call};
 use crate::metagraph::Snapshot;
 use crate::node::{BlockHash, CallError, Node};
 use crate::reader::{DecodeError, Reader};
@@ -40,6 +41,29 @@ pub enum SendError {
     /// The runtime's answer is not what its layout says.
     #[error("{VALIDATE_FUNCTION}: {0}")]
     Decode(#[from] DecodeError),
+    /// The runtime would not take the extrinsic, so it was not sent.
+    #[error("not sent: {0}")]
+    Refused(Verdict),
+}
+
+/// How far [`Sender::perform`] goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The runtime is shown the extrinsic, and that is all.
+    DryRun,
+    /// What the runtime finds valid is sent.
+    Send,
+}
+
+/// What became of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// What it was bound to.
+    pub binding: Binding,
+    /// What the runtime said of it.
+    pub verdict: Verdict,
+    /// The extrinsic's hash, if it was sent.
+    pub sent: Option<BlockHash>,
 }
 
 /// What the runtime says of an extrinsic that it was shown and not given.
@@ -73,6 +97,31 @@ impl Sender {
     /// If a client cannot be made for the endpoint.
     pub fn new(endpoint: Endpoint, answer_within: Duration) -> Result<Self, CallError> {
         Ok(Self { node: Node::new(endpoint, answer_within)? })
+    }
+
+    /// Signs a call, shows it to the runtime and, told so and found valid, sends it; `randomness` is fresh.
+    ///
+    /// # Errors
+    /// [`SendError::Refused`] if it was to be sent and is not valid, and whatever else keeps it from being sent.
+    pub async fn perform(
+        &self,
+        call: &Call,
+        snapshot: &Snapshot,
+        keypair: &Keypair,
+        randomness: [u8; 32],
+        mode: Mode,
+    ) -> Result<Outcome, SendError> {
+        let binding = self.binding(snapshot, &keypair.hotkey()).await?;
+        let extrinsic = extrinsic::sign(call, &binding, keypair, randomness);
+        let verdict = self.rehearse(&extrinsic, snapshot.block_hash).await?;
+        let sent = match (mode, verdict) {
+            (Mode::DryRun, _) => None,
+            (Mode::Send, Verdict::Valid { .. }) => Some(self.send(&extrinsic).await?),
+            (Mode::Send, Verdict::Invalid { .. } | Verdict::Unknown { .. }) => {
+                return Err(SendError::Refused(verdict));
+            }
+        };
+        Ok(Outcome { binding, verdict, sent })
     }
 
     /// What the signer's next extrinsic is bound to, from the snapshot's block on.

@@ -1,7 +1,6 @@
 //! A node that speaks JSON-RPC 2.0 over HTTP on the loopback, truthfully or as a test wants it.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -186,7 +185,7 @@ pub(crate) type Fault = dyn Fn(&str, usize, &str) -> Option<Response> + Send + S
 /// A node that is up until it is dropped.
 pub(crate) struct FakeNode {
     pub(crate) endpoint: Endpoint,
-    asked: Arc<AtomicUsize>,
+    counts: Arc<Mutex<BTreeMap<String, usize>>>,
     server: tokio::task::JoinHandle<()>,
 }
 
@@ -201,16 +200,14 @@ impl FakeNode {
     where
         F: Fn(&str, usize, &str) -> Option<Response> + Send + Sync + 'static,
     {
-        let asked = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&asked);
         let fault: Arc<Fault> = Arc::new(fault);
         let counts: Arc<Mutex<BTreeMap<String, usize>>> = Arc::default();
+        let counter = Arc::clone(&counts);
         let handler = move |body: Bytes| {
-            counter.fetch_add(1, Ordering::SeqCst);
             let request: Value = serde_json::from_slice(&body).unwrap_or_default();
             let method = request["method"].as_str().unwrap_or_default().to_owned();
             let before = {
-                let mut counts = counts.lock().unwrap();
+                let mut counts = counter.lock().unwrap();
                 let count = counts.entry(method.clone()).or_default();
                 *count += 1;
                 *count - 1
@@ -223,12 +220,17 @@ impl FakeNode {
         let address = listener.local_addr().unwrap();
         let router = Router::new().route("/", post(handler));
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { endpoint: format!("http://{address}").parse().unwrap(), asked, server }
+        Self { endpoint: format!("http://{address}").parse().unwrap(), counts, server }
     }
 
     /// How many questions it has had.
     pub(crate) fn asked(&self) -> usize {
-        self.asked.load(Ordering::SeqCst)
+        self.counts.lock().unwrap().values().sum()
+    }
+
+    /// How many of them were for this method.
+    pub(crate) fn asked_for(&self, method: &str) -> usize {
+        self.counts.lock().unwrap().get(method).copied().unwrap_or(0)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sn17_chain::extrinsic::{Binding, Call, sign};
-use sn17_chain::sending::{SendError, Sender, Verdict};
+use sn17_chain::sending::{Mode, SendError, Sender, Verdict};
 use sn17_chain::weights::Weights;
 use sn17_chain::{BlockHash, Metagraph, Settings, Snapshot};
 use sn17_core::UnixMs;
@@ -71,4 +71,27 @@ async fn the_runtimes_verdict_is_told() {
     check(&[2], "`result` cannot be read").await;
     check(&[], "`result` cannot be read").await;
     check(&[0; 10], "cannot be read").await;
+}
+
+#[tokio::test]
+async fn only_what_is_valid_is_sent_and_only_when_told() {
+    let keypair = Keypair::from_mini_secret(&[3; 32]);
+    let call = Call::set_weights(17, &Weights { uids: vec![0], values: vec![65_535] }, 0);
+    let submitted = |node: &FakeNode| node.asked_for("author_submitExtrinsic");
+
+    let (node, sender, snapshot) = chain(None).await;
+    let perform = async |mode| sender.perform(&call, &snapshot, &keypair, [4; 32], mode).await.unwrap();
+    let outcome = perform(Mode::DryRun).await;
+    assert_eq!((outcome.verdict, outcome.sent), (Verdict::Valid { longevity_blocks: 64 }, None));
+    assert_eq!(submitted(&node), 0);
+    assert!(perform(Mode::Send).await.sent.is_some());
+    assert_eq!(submitted(&node), 1);
+
+    let (node, sender, snapshot) = chain(Some(vec![1, 0, 4])).await;
+    let perform = async |mode| sender.perform(&call, &snapshot, &keypair, [4; 32], mode).await;
+    let bad = Verdict::Invalid { index: 4, custom: None };
+    assert_eq!(perform(Mode::DryRun).await.unwrap().verdict, bad);
+    let error = perform(Mode::Send).await.unwrap_err();
+    assert_eq!(error.to_string(), "not sent: invalid: the signature is bad");
+    assert_eq!(submitted(&node), 0);
 }
