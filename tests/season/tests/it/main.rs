@@ -92,6 +92,7 @@ fn a_comparison_tells_of_every_policy_and_judge() {
         assert!((-1.0..=1.0).contains(&row.by_rating.mean), "{row:?}");
         assert!(row.by_rating.min <= row.by_rating.mean && row.by_rating.mean <= row.by_rating.max);
     }
+    check_faults(&comparison);
     let table = table(&comparison);
     assert_eq!(table.lines().count(), 1 + comparison.rows.len(), "{table}");
     let page = &comparison.leaderboard;
@@ -104,4 +105,21 @@ fn a_comparison_tells_of_every_policy_and_judge() {
         assert!(picture.starts_with("<svg") && picture.ends_with("</svg>\n"));
         assert!(!picture.contains("NaN") && !picture.contains("inf"), "a number is missing");
     }
+}
+
+/// A comparison without faults gets one for each thing that is not as it must be.
+fn check_faults(comparison: &Comparison) {
+    let mut lawful = comparison.clone();
+    for (place, row) in (1_u32..).zip(&mut lawful.rows) {
+        row.by_rating.mean = f64::from(place) / 100.0;
+    }
+    assert_eq!(lawful.faults(), [""; 0]);
+    let mut is_low = lawful.clone();
+    is_low.rows[0].floor = Some(0.011);
+    assert_eq!(is_low.faults(), ["upstream-compat, flat: 0.010 is below 0.011"]);
+    let mut is_no_better = lawful.clone();
+    is_no_better.rows[4].by_rating.mean = lawful.rows[2].by_rating.mean;
+    assert_eq!(is_no_better.faults(), ["best ranks no better than textbook before the flat judge"]);
+    let differs = Comparison { is_replay_equal: false, ..lawful };
+    assert_eq!(differs.faults(), ["a season that was played again differs"]);
 }
