@@ -1,11 +1,12 @@
 //! Signed extrinsics of the calls that validators and miners make, without the runtime's metadata.
 //!
-//! What is signed is the call, what the transaction carries (its era, nonce and tip), and what it is bound to (the
-//! runtime's versions, the chain, a block). The parts and their order are those of the runtime's transaction
-//! extensions: CheckNonZeroSender, CheckSpecVersion, CheckTxVersion, CheckGenesis, CheckMortality, CheckNonce,
-//! CheckWeight, ChargeTransactionPayment, then some of subtensor's own that carry nothing, and CheckMetadataHash, left
-//! off. A runtime with other extensions finds the signature bad and does nothing, so there is nothing to undo; that
-//! the versions are signed along means that what was signed for one runtime is void in the next.
+//! What is signed is the call, what the transaction carries (its era, nonce and tip), and what it is bound to
+//! (the runtime's versions, the chain, a block). The parts and their order are those of the runtime's
+//! transaction extensions: `CheckNonZeroSender`, `CheckSpecVersion`, `CheckTxVersion`, `CheckGenesis`,
+//! `CheckMortality`, `CheckNonce`, `CheckWeight`, `ChargeTransactionPayment`, then some of subtensor's own
+//! that carry nothing, and `CheckMetadataHash`, left off. A runtime with other extensions finds the signature
+//! bad and does nothing, so there is nothing to undo; that the versions are signed along means that what was
+//! signed for one runtime is void in the next.
 
 use blake2::digest::consts::U32;
 use blake2::{Blake2b, Digest as _};
