@@ -4,6 +4,7 @@
 mod metagraph;
 mod server;
 mod smoke;
+mod standings;
 
 use std::path::PathBuf;
 
@@ -37,6 +38,12 @@ enum Action {
     Redrive,
     /// Show or replace the registered miners of a deployed network.
     Metagraph(metagraph::MetagraphArgs),
+    /// Write down what every registered miner has earned.
+    Export(standings::ExportArgs),
+    /// Give registered miners what they have earned in another store; the others keep what they have.
+    Restore(standings::RestoreArgs),
+    /// Give registered miners what they have earned under the original validator, from the files that it keeps.
+    Import(standings::ImportArgs),
     /// Check a running network end to end: one task from its prompt to its scored splat.
     Smoke(smoke::SmokeArgs),
 }
@@ -63,6 +70,9 @@ pub(crate) fn run(args: AdminArgs) -> anyhow::Result<()> {
             }
             Action::Redrive => println!("redriven {}", open()?.redrive().await?),
             Action::Metagraph(args) => metagraph::run(args).await?,
+            Action::Export(args) => standings::export(args, &data).await?,
+            Action::Restore(args) => standings::restore(args, &data).await?,
+            Action::Import(args) => standings::import(args, &data).await?,
             Action::Smoke(args) => smoke::run(args).await?,
         }
         Ok(())

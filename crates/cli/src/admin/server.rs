@@ -5,8 +5,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use sn17_app::KeyLimits;
+use sn17_app::{KeyLimits, RestoreMode};
+use sn17_core::standings::Snapshot;
 use sn17_wire::metagraph::{Metagraph, NeuronEntry};
+use sn17_wire::standings::{RestoreReply, RestoreRow, Standings};
 
 use super::{DeadLetter, ListedKey};
 
@@ -98,6 +100,24 @@ impl Server {
     pub(super) async fn register(&self, metagraph: &Metagraph) -> anyhow::Result<usize> {
         let request = self.client.put(self.url("metagraph")).json(metagraph);
         Ok(self.send::<Applied>(request).await?.miners)
+    }
+
+    /// What the registered miners behind uid `after` have earned, a page of them.
+    pub(super) async fn standings(&self, after: Option<u16>) -> anyhow::Result<Snapshot> {
+        let query = after.map_or_else(String::new, |uid| format!("?after={uid}"));
+        let request = self.client.get(self.url(&format!("standings{query}")));
+        let page = self.send::<Standings>(request).await?.check();
+        page.context("the server answered with something else than standings")
+    }
+
+    /// Restores a page of standings; answers what came of each miner.
+    pub(super) async fn restore_standings(
+        &self,
+        page: &Snapshot,
+        mode: RestoreMode,
+    ) -> anyhow::Result<Vec<RestoreRow>> {
+        let url = self.url(&format!("standings?dry_run={}", mode == RestoreMode::DryRun));
+        Ok(self.send::<RestoreReply>(self.client.put(url).json(&Standings::of(page))).await?.miners)
     }
 
     pub(super) fn url(&self, path: &str) -> String {
