@@ -3,7 +3,7 @@
 //! Who meets whom does not depend on ratings, and the judge answers the same question the same way. So a season that was
 //! played once can be rated again by the real decision, in a fraction of its time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sn17_core::duel::{self, Ruling};
 use sn17_core::ledger::{Change, DecisionId, Step, Stored, View};
@@ -21,27 +21,29 @@ use crate::season::{Played, Point, Season, entry_score};
 /// Of the policy only the judge's orders and pictures, the rating system and fair play count: whatever else differs
 /// would have made another season.
 pub fn rerate(season: &Season, policy: &Policy) -> (Vec<Point>, Vec<f64>) {
-    let mut rows = Rows { items: BTreeMap::new(), policy };
-    let judge = season.judge();
-    let truth: Vec<(Hotkey, f64, f64)> = season.ratings();
-    let (mut duels, mut judge_calls) = (0, 0);
+    let mut rows = Rows { items: BTreeMap::new(), present: BTreeSet::new(), season, policy };
+    let (mut duels, mut judge_calls) = (0_u64, 0);
     let mut curve = Vec::new();
     for played in season.played() {
         match played {
+            Played::Joined(hotkey) => {
+                rows.present.insert(*hotkey);
+            }
             Played::Left(hotkey) => rows.forget(*hotkey),
             Played::Duel { nonce, at, duel, qualities } => {
-                let (ruling, calls) = rule(judge, policy, *nonce, duel, *qualities);
+                let (ruling, calls) = rule(season.judge(), policy, *nonce, duel, *qualities);
                 rows.play(DuelNonce(*nonce), duel, &ruling, *at);
                 duels += 1;
                 judge_calls += calls;
-                if duels % season.setup().step == 0 {
-                    curve.push(Point { duels, judge_calls, by_rating: rows.tau(&truth), by_reward: 0.0 });
+                if duels.is_multiple_of(season.setup().step) {
+                    curve.push(Point { duels, judge_calls, by_rating: rows.tau(*at), by_reward: 0.0 });
                 }
             }
         }
     }
-    curve.push(Point { duels, judge_calls, by_rating: rows.tau(&truth), by_reward: 0.0 });
-    let ratings = truth.iter().map(|(hotkey, _, _)| rows.record(*hotkey).rating.rating).collect();
+    curve.push(Point { duels, judge_calls, by_rating: rows.tau(season.ended()), by_reward: 0.0 });
+    let rating = |hotkey| rows.record(hotkey).rating.rating;
+    let ratings = season.ratings().into_iter().map(|(hotkey, ..)| rating(hotkey)).collect();
     (curve, ratings)
 }
 
@@ -59,11 +61,15 @@ fn rule(judge: &ModelJudge, policy: &Policy, nonce: u64, duel: &Duel, qualities:
 /// The records and histories, by key.
 struct Rows<'a> {
     items: BTreeMap<Key, Stored>,
+    /// Who is registered.
+    present: BTreeSet<Hotkey>,
+    season: &'a Season,
     policy: &'a Policy,
 }
 
 impl Rows<'_> {
     fn forget(&mut self, hotkey: Hotkey) {
+        self.present.remove(&hotkey);
         self.items.remove(&Key::Record(hotkey));
         self.items.remove(&Key::History(hotkey));
     }
@@ -93,9 +99,9 @@ impl Rows<'_> {
         }
     }
 
-    fn tau(&self, truth: &[(Hotkey, f64, f64)]) -> f64 {
-        let pair = |(hotkey, quality, _): &(Hotkey, f64, f64)| (*quality, self.record(*hotkey).rating.rating);
-        kendall_tau_b(&truth.iter().map(pair).collect::<Vec<_>>())
+    fn tau(&self, at: UnixMs) -> f64 {
+        let pair = |hotkey: &Hotkey| (self.season.quality(hotkey, at), self.record(*hotkey).rating.rating);
+        kendall_tau_b(&self.present.iter().map(pair).collect::<Vec<_>>())
     }
 }
 

@@ -175,6 +175,11 @@ impl Season {
         &self.setup
     }
 
+    /// When it ended.
+    pub(crate) const fn ended(&self) -> UnixMs {
+        self.now
+    }
+
     /// Who judged it.
     pub(crate) const fn judge(&self) -> &ModelJudge {
         &self.judge
@@ -350,7 +355,7 @@ impl Season {
         self.lawful(checked)?;
         for write in writes {
             self.digest.touch(write.key);
-            self.note_duel(write);
+            self.note_played(write);
             for effect in &write.effects {
                 self.send(*effect);
             }

@@ -3,7 +3,7 @@
 use sn17_core::leaderboard::Leaderboard;
 use sn17_core::ledger::{Change, Expect, View, Write};
 use sn17_core::matchmaking::{self, Draw};
-use sn17_core::state::{Duel, DuelState, Item, Key, Neuron};
+use sn17_core::state::{Duel, DuelNonce, DuelState, Item, Key, Neuron};
 use sn17_core::{Hotkey, TaskId, UnixMs};
 
 use serde::Serialize;
@@ -38,7 +38,9 @@ pub enum Played {
         /// How good the left and the right miner were.
         qualities: [f64; 2],
     },
-    /// A miner left the subnet.
+    /// A miner came to the subnet.
+    Joined(Hotkey),
+    /// A miner left it.
     Left(Hotkey),
 }
 
@@ -62,16 +64,23 @@ impl Season {
         Ok(())
     }
 
-    /// Counts what a commit says about a duel.
-    pub(super) fn note_duel(&mut self, write: &Write) {
-        let (Key::Duel(nonce), Change::Put(Item::Duel(duel), _)) = (&write.key, &write.change) else {
-            if let (Key::Record(hotkey), Change::Delete) = (&write.key, &write.change) {
-                self.played.push(Played::Left(*hotkey));
+    /// Notes what a commit says about a duel, and who came and left.
+    pub(super) fn note_played(&mut self, write: &Write) {
+        match (&write.key, &write.change) {
+            (Key::Record(hotkey), Change::Delete) => self.played.push(Played::Left(*hotkey)),
+            (Key::Record(hotkey), Change::Put(..)) if write.expect == Expect::Absent => {
+                self.played.push(Played::Joined(*hotkey));
             }
-            return;
-        };
+            (Key::Duel(nonce), Change::Put(Item::Duel(duel), _)) => {
+                self.note_duel(*nonce, duel, write.expect == Expect::Absent);
+            }
+            (_, _) => {}
+        }
+    }
+
+    fn note_duel(&mut self, nonce: DuelNonce, duel: &Duel, is_new: bool) {
         match duel.state {
-            DuelState::Open => self.tally.duels_made += u64::from(write.expect == Expect::Absent),
+            DuelState::Open => self.tally.duels_made += u64::from(is_new),
             DuelState::Awaiting { .. } => {}
             DuelState::Void { .. } => self.tally.duels_void += 1,
             DuelState::Judged { .. } => {
@@ -85,7 +94,12 @@ impl Season {
     }
 
     pub(super) fn qualities(&self, hotkeys: [Hotkey; 2]) -> [f64; 2] {
-        hotkeys.map(|hotkey| self.truths.get(&hotkey).map_or(0.0, |truth| truth.quality_at(self.now)))
+        hotkeys.map(|hotkey| self.quality(&hotkey, self.now))
+    }
+
+    /// How good a miner was at an instant; 0 for one that was never there.
+    pub(crate) fn quality(&self, hotkey: &Hotkey, at: UnixMs) -> f64 {
+        self.truths.get(hotkey).map_or(0.0, |truth| truth.quality_at(at))
     }
 
     /// Adds a point to the curve.
@@ -120,8 +134,7 @@ impl Season {
             view.insert(key, self.ledger.live(self.now, &key).cloned());
         }
         let leaderboard = Leaderboard::of(&view, &neurons, self.now, &self.setup.policy);
-        let quality = |hotkey: &Hotkey| self.truths.get(hotkey).map_or(0.0, |t| t.quality_at(self.now));
-        let qualities = leaderboard.rows.iter().map(|row| quality(&row.hotkey)).collect();
+        let qualities = leaderboard.rows.iter().map(|row| self.quality(&row.hotkey, self.now)).collect();
         (leaderboard, qualities)
     }
 
