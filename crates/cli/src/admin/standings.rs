@@ -15,8 +15,8 @@ use sn17_wire::ss58;
 use sn17_wire::standings::original::{self, SkippedSlot};
 use sn17_wire::standings::{self, RestoreOutcome, RestoreRow, Standings};
 
+use super::Admin;
 use super::server::{Roster, Server};
-use super::{Admin, OperatorKey};
 use crate::host::Clock;
 use crate::serve::data::{DataFolder, write_whole};
 
@@ -26,8 +26,9 @@ pub(super) struct Network {
     /// A deployed network's clients' URL, instead of a data folder.
     #[arg(long, value_name = "URL", requires = "admin_key")]
     url: Option<String>,
-    #[command(flatten)]
-    key: Option<OperatorKey>,
+    /// What the deployed network's admin routes expect as `x-admin-key`.
+    #[arg(long, env = "SN17_ADMIN_KEY", hide_env_values = true, value_name = "KEY")]
+    admin_key: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -117,9 +118,12 @@ pub(super) async fn import(args: ImportArgs, data: &Path) -> anyhow::Result<()> 
 
 impl Network {
     fn open(self, data: &Path) -> anyhow::Result<Admin> {
-        match (self.url, self.key) {
-            (Some(url), Some(key)) => Ok(Admin::Server(Server::remote(&url, key.admin_key)?)),
-            (Some(_) | None, _) => Admin::open(&DataFolder::open(data)?),
+        match self.url {
+            None => Admin::open(&DataFolder::open(data)?),
+            Some(url) => {
+                let key = self.admin_key.context("--url needs --admin-key")?;
+                Ok(Admin::Server(Server::remote(&url, key)?))
+            }
         }
     }
 }

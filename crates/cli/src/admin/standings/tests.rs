@@ -24,7 +24,7 @@ async fn folder_of(count: u8) -> TempDir {
 }
 
 fn here() -> Network {
-    Network { url: None, key: None }
+    Network { url: None, admin_key: None }
 }
 
 fn target(dry_run: bool) -> Target {
@@ -139,6 +139,20 @@ fn standings_are_the_same_in_another_folder() {
         restore(args(false), new.path()).await.unwrap();
         assert_eq!(standings_in(&new).await, earned);
     });
+}
+
+#[test]
+fn a_network_is_named_by_its_url_and_key_or_is_here() {
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        network: Network,
+    }
+    let parse = |arguments: &[&str]| <Line as clap::Parser>::try_parse_from([&["sn17"], arguments].concat());
+    assert_eq!(parse(&[]).unwrap().network.url, None);
+    let elsewhere = parse(&["--url", "https://a.example", "--admin-key", "secret"]).unwrap().network;
+    assert_eq!(elsewhere.url.as_deref(), Some("https://a.example"));
+    assert_eq!(elsewhere.admin_key.as_deref(), Some("secret"));
 }
 
 #[test]
