@@ -5,5 +5,6 @@
 mod aws;
 mod containerfile;
 mod drain;
+mod judging;
 mod program;
 mod world;

@@ -12,7 +12,7 @@ use sn17_core::ledger::{QueueName, Write};
 use sn17_core::policy::Policy;
 use sn17_core::state::{Item, Key, Submission, SubmissionState, TaskKind};
 use sn17_core::{Hotkey, TaskId};
-use sn17_gpu_workers::{Fleet, FleetError, Heartbeat};
+use sn17_gpu_workers::{Fleet, FleetError, Hand, Heartbeat};
 use sn17_store::conformance::{ManualClock, samples};
 use sn17_store::{Embedded, MemoryBlobs, Options};
 use tokio::sync::{Semaphore, mpsc};
@@ -111,8 +111,8 @@ impl World {
         drain: Duration,
         heartbeat: Option<Arc<Heartbeat>>,
     ) -> Running {
-        let scorers = vec![Arc::clone(&self.scorer) as Arc<dyn Scorer>; loops];
-        let fleet = Fleet { app: Arc::clone(&self.app), scorers, heartbeat, drain };
+        let hands = vec![Hand::Scorer(Arc::clone(&self.scorer) as Arc<dyn Scorer>); loops];
+        let fleet = Fleet { app: Arc::clone(&self.app), hands, heartbeat, drain };
         // One word fits, so that there is room for another only when the first has been heard.
         let (told, hears) = mpsc::channel(1);
         Running { told, fleet: tokio::spawn(fleet.run(hears)) }

@@ -1,0 +1,147 @@
+//! A fleet whose hands judge.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use sn17_app::ports::{BlobKey, Ledger, Queue};
+use sn17_app::{App, Host, Judge, JudgeError, KeySecret, Ports, PromptBook, Question};
+use sn17_core::Hotkey;
+use sn17_core::judging::{Answer, Worst};
+use sn17_core::ledger::{Contest, Effect, QueueName, Write};
+use sn17_core::policy::Policy;
+use sn17_core::state::{DuelNonce, DuelState, Entry, Item, Key, Record};
+use sn17_gpu_workers::{Fleet, Hand};
+use sn17_store::conformance::{ManualClock, samples};
+use sn17_store::{Embedded, MemoryBlobs, Options};
+use sn17_wire::ss58;
+use tokio::sync::{mpsc, watch};
+
+use crate::world::FOREVER;
+
+const NONCE: DuelNonce = DuelNonce(1_735_691_400);
+
+/// A judge that answers from a list, the last answer for ever, and says how often it was asked.
+struct Listed {
+    answers: Mutex<Vec<Result<Worst, JudgeError>>>,
+    asked: watch::Sender<usize>,
+}
+
+#[async_trait]
+impl Judge for Listed {
+    async fn ask(&self, _: &Question) -> Result<Answer, JudgeError> {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() };
+        self.asked.send_modify(|asked| *asked += 1);
+        answer.map(|worst| Answer { worst, issues: String::new() })
+    }
+}
+
+struct World {
+    clock: ManualClock,
+    app: Arc<App>,
+}
+
+impl World {
+    /// A network in which one duel waits for the judge.
+    async fn new() -> Self {
+        let clock = ManualClock::default();
+        let store = Embedded::memory(clock.clock(), Options::default()).unwrap();
+        let ports = Ports {
+            ledger: Arc::new(store.clone()) as Arc<dyn Ledger>,
+            blobs: Arc::new(MemoryBlobs::default()),
+            queue: Arc::new(store) as Arc<dyn Queue>,
+        };
+        let (now, numbers) = (clock.clone(), AtomicU64::new(1));
+        let host = Host {
+            now: Arc::new(move || now.now()),
+            random: Arc::new(move || numbers.fetch_add(1, Ordering::Relaxed).into()),
+        };
+        let mut policy = Policy::default();
+        policy.judge.enabled = true;
+        policy.judge.both_orders = false;
+        policy.judge.neutral = false;
+        let secret = KeySecret([7; 32]);
+        let app = App::new(ports, host, policy, Hotkey([9; 32]), secret, PromptBook::default());
+        let world = Self { clock, app: Arc::new(app) };
+        world.fight().await;
+        world
+    }
+
+    async fn fight(&self) {
+        let now = self.clock.now();
+        let mut duel = samples::duel(now);
+        let mut writes = Vec::new();
+        for (number, side) in [&mut duel.left, &mut duel.right].into_iter().enumerate() {
+            let sha256 = [u8::try_from(number).unwrap(); 32];
+            side.entry = Entry::Delivered { score: 0.8, sha256, synthetic: true };
+            let record = Item::Record(Record::fresh(self.app.policy()));
+            writes.push(Write::create(Key::Record(side.hotkey), record, None));
+            let key = format!("previews/{}/{}.grid.png", duel.task, ss58::encode(&side.hotkey));
+            let blobs = &self.app.ports().blobs;
+            let upload = blobs.begin(&BlobKey(key)).await.unwrap();
+            blobs.part(&upload, Bytes::from_static(b"a picture")).await.unwrap();
+            blobs.finish(&upload).await.unwrap();
+        }
+        duel.state = DuelState::Awaiting { resends: 0, resend_at: now.plus_secs(1800) };
+        let write = Write::create(Key::Duel(NONCE), Item::Duel(duel), None);
+        writes.push(write.causing(Effect::Judge(Contest::Duel(NONCE))));
+        samples::commit(&*self.app.ports().ledger, now, writes).await.unwrap();
+    }
+
+    /// Lets a judge with these answers work until it was asked so often, and then lets it finish what is in hand.
+    async fn judge(&self, answers: Vec<Result<Worst, JudgeError>>, times: usize) {
+        let (asked, mut hears) = watch::channel(0);
+        let judge = Arc::new(Listed { answers: Mutex::new(answers), asked });
+        let hands = vec![Hand::Judge(judge)];
+        let fleet = Fleet { app: Arc::clone(&self.app), hands, heartbeat: None, drain: FOREVER };
+        let (tell, told) = mpsc::channel(1);
+        let fleet = tokio::spawn(fleet.run(told));
+        let enough = hears.wait_for(|asked| *asked >= times);
+        tokio::time::timeout(Duration::from_secs(60), enough).await.expect("it is asked").unwrap();
+        tell.send(()).await.unwrap();
+        fleet.await.unwrap().unwrap();
+    }
+
+    async fn state(&self) -> DuelState {
+        self.app.duel(NONCE).await.unwrap().unwrap().state
+    }
+
+    /// How often the messages that another worker gets at this moment have been handed out.
+    async fn receive(&self) -> Vec<u32> {
+        let queue = &self.app.ports().queue;
+        let deliveries = queue.receive(QueueName::Judging, 10, 60, 0).await.unwrap();
+        deliveries.iter().map(|delivery| delivery.receive_count).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_verdict_takes_effect_and_its_message_goes() {
+    let world = World::new().await;
+    world.judge(vec![Ok(Worst::Second)], 1).await;
+    assert!(matches!(world.state().await, DuelState::Judged { .. }));
+    assert_eq!(world.app.ports().queue.backlog(QueueName::Judging).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_judge_that_fails_is_asked_again_after_a_while() {
+    let world = World::new().await;
+    world.judge(vec![Err(JudgeError::Unavailable("no route".to_owned()))], 1).await;
+    assert!(matches!(world.state().await, DuelState::Awaiting { .. }));
+    assert_eq!(world.receive().await, [], "not at once");
+    world.clock.advance(4);
+    assert_eq!(world.receive().await, [2]);
+}
+
+#[tokio::test]
+async fn a_judge_that_wants_to_be_left_alone_uses_up_no_delivery() {
+    let world = World::new().await;
+    let throttled = JudgeError::Throttled { retry_after_secs: 77, reason: "budget".to_owned() };
+    world.judge(vec![Err(throttled)], 1).await;
+    world.clock.advance(76);
+    assert_eq!(world.receive().await, [], "left alone");
+    world.clock.advance(1);
+    assert_eq!(world.receive().await, [1], "as if for the first time");
+}
