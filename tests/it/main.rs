@@ -34,6 +34,7 @@ mod server;
 mod simulation;
 mod smoke;
 mod spin_manifest;
+mod standings;
 mod template;
 mod worker;
 mod wrangler_manifest;
