@@ -23,6 +23,7 @@ use crate::host;
 use crate::miner::link::Link;
 use crate::miner::work::{self, Event};
 use crate::miner::{Generator, address};
+use crate::serve::chain::ChainArgs;
 use crate::serve::data::DataFolder;
 use crate::serve::{Network, RateLimitsChoice, Scoring, ServeArgs, runtime};
 use report::{Happening, Report};
@@ -186,6 +187,7 @@ fn serve_args(args: &DemoArgs, data: &Path) -> ServeArgs {
         data: data.to_owned(),
         validator_hotkey: None,
         metagraph: None,
+        chain: ChainArgs::none(),
         policy: None,
         models: args.models.clone(),
         prompts: None,

@@ -1,5 +1,6 @@
 //! `sn17 serve`: the whole network in one process and one scoring process beside it.
 
+pub(crate) mod chain;
 pub(crate) mod data;
 mod listen;
 mod loops;
@@ -28,6 +29,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::host::{self, Clock};
+use chain::ChainArgs;
 use data::{DataFolder, Running};
 use metagraph::Metagraph;
 
@@ -48,6 +50,8 @@ pub(crate) struct ServeArgs {
     /// The registered miners, a JSON file that is read again whenever it changes [default: DATA/metagraph.json].
     #[arg(long, env = "SN17_METAGRAPH")]
     pub(crate) metagraph: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) chain: ChainArgs,
     /// The numbers of the game, a JSON file; whatever it leaves out keeps its default.
     #[arg(long, env = "SN17_POLICY")]
     pub(crate) policy: Option<PathBuf>,
@@ -212,8 +216,7 @@ impl Network {
         let (store, blobs, ports) = open_ports(&folder, store_clock.clone(), options, &policy)?;
         folder.forget_running();
         let app = Arc::new(app(args, policy, &folder, ports, &clock).await?);
-        let mut metagraph = Metagraph::new(metagraph_file(args, &folder));
-        metagraph.apply(&app).await?;
+        let registered = registered(args, &folder, &app).await?;
 
         let router = sn17_http::router(Arc::clone(&app), http_options(args, &folder)?);
         let (router, scorer, scoring) = if args.simulate {
@@ -242,7 +245,7 @@ impl Network {
             tokio::spawn(loops::competition(Arc::clone(&app))),
             tokio::spawn(loops::prompts(Arc::clone(&app))),
             tokio::spawn(loops::sweeps(Arc::clone(&app), store.clone(), blobs)),
-            tokio::spawn(metagraph.follow(Arc::clone(&app))),
+            registered,
         ];
         Ok(Self { app, address, scoring, has_own_certificate, folder, store, parts, background })
     }
@@ -253,7 +256,8 @@ impl Network {
         let miners = app.roster().await?.len();
         let certificate = if self.has_own_certificate { " (self-signed, curl -k)" } else { "" };
         let data = args.data.display();
-        let metagraph = metagraph_file(args, &self.folder);
+        let file = || metagraph_file(args, &self.folder).display().to_string();
+        let metagraph = args.chain.name().unwrap_or_else(file);
         let validator = ss58::encode(&app.validator());
         Ok(format!(
             "sn17 {version}\n\
@@ -266,7 +270,6 @@ impl Network {
              \x20 judge      {judge}\n\
              \x20 next       sn17 keys add --owner me --data {data}\n",
             version = env!("CARGO_PKG_VERSION"),
-            metagraph = metagraph.display(),
             judge = judge_line(&args.judge),
         ))
     }
@@ -367,6 +370,17 @@ fn judge_line(args: &JudgeArgs) -> String {
         Some(url) => format!("{} at {url}", args.judge_model),
         None => "none, so no duels (--judge-url)".to_owned(),
     }
+}
+
+/// Follows whoever says who is registered. The file must be a good one at the start; the chain may be asked later, and the
+/// roster of the last run stays until it answers.
+async fn registered(args: &ServeArgs, folder: &DataFolder, app: &Arc<App>) -> anyhow::Result<JoinHandle<()>> {
+    if let Some(chain) = args.chain.chain()? {
+        return Ok(tokio::spawn(chain.follow(Arc::clone(app))));
+    }
+    let mut metagraph = Metagraph::new(metagraph_file(args, folder));
+    metagraph.apply(app).await?;
+    Ok(tokio::spawn(metagraph.follow(Arc::clone(app))))
 }
 
 fn metagraph_file(args: &ServeArgs, folder: &DataFolder) -> PathBuf {

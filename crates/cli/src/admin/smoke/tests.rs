@@ -84,7 +84,7 @@ async fn score(store: Embedded, app: Arc<App>, metric: f64, has_scored: Arc<Atom
     loop {
         for delivery in store.receive(QueueName::Scoring, 1, 60, 10).await.unwrap() {
             let Effect::Score { task, hotkey } = delivery.effect else { panic!("not a submission") };
-            let finding = Finding::Measured { metrics, synthetic: true };
+            let finding = Finding::Measured { metrics, synthetic: true, likeness: None };
             app.settle(task, hotkey, finding).await.unwrap();
             store.ack(&delivery.receipt).await.unwrap();
             has_scored.store(true, Ordering::SeqCst);

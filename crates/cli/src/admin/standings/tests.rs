@@ -119,7 +119,7 @@ fn standings_are_the_same_in_another_folder() {
             opponent: Hotkey([2; 32]),
             owner: Some(Hotkey([3; 32])),
             score: 1.0,
-            rating: 1668.946_772_549_41,
+            rating: 1_668.946_772_549_41,
             deviation: 296.194_179_566_731_2,
             moved: 168.946_772_549_41,
         };
