@@ -26,7 +26,7 @@ pub fn curves(comparison: &Comparison) -> String {
     );
     picture.words((MARGIN.0, 28.0), Anchor::Start, 17.0, "bold", &title);
     for (place, name) in (0_u32..).zip(Comparison::names()) {
-        let x = MARGIN.0 + 200.0 * f64::from(place);
+        let x = MARGIN.0 + 172.0 * f64::from(place);
         picture.rectangle((x, 44.0), (22.0, 4.0), colour(place));
         picture.words((x + 28.0, 51.0), Anchor::Start, 13.0, "normal", name);
     }
