@@ -227,12 +227,12 @@ impl App {
         };
         put(blobs, &state(&batch.folder), json(collector)).await?;
         put(blobs, &whole(&batch), json(&PromptsReply { prompts: &prompts })).await?;
-        let pages = prompts.chunks(PAGE_PROMPTS).zip(0..).map(|(texts, number)| {
-            let (key, page) = (page(&batch.folder, number), json(texts));
-            async move { put(blobs, &key, page).await }
-        });
-        let written = stream::iter(pages).buffer_unordered(PARALLEL).try_collect::<()>().await;
-        written.map(|()| batch)
+        let pages = prompts.chunks(PAGE_PROMPTS).zip(0..);
+        let pages: Vec<(BlobKey, Bytes)> =
+            pages.map(|(texts, number)| (page(&batch.folder, number), json(texts))).collect();
+        let write = |(key, page)| async move { put(blobs, &key, page).await };
+        stream::iter(pages).map(Ok).try_for_each_concurrent(PARALLEL, write).await?;
+        Ok(batch)
     }
 
     /// What a blob holds; none if it is gone, or is not what it should be.
@@ -253,8 +253,9 @@ impl App {
 
     /// Removes blobs that nobody is pointed to any more.
     async fn remove(&self, blobs: Vec<BlobKey>) {
-        let remove = async |blob: BlobKey| {
-            if let Err(error) = self.ports.blobs.delete(&blob).await {
+        let store = &*self.ports.blobs;
+        let remove = |blob: BlobKey| async move {
+            if let Err(error) = store.delete(&blob).await {
                 // Whatever is left behind goes when blobs of its age are swept.
                 tracing::warn!(blob = blob.0, %error, "cannot remove prompts that are merged");
             }
