@@ -8,7 +8,11 @@ use serde_json::{Value, json};
 use crate::host::{Host, on_every_host};
 use crate::server::Server;
 
-on_every_host!(keys_are_added_listed_and_revoked, only_the_admin_key_opens_the_operators_routes,);
+on_every_host!(
+    keys_are_added_listed_and_revoked,
+    only_the_admin_key_opens_the_operators_routes,
+    rw_1_what_a_miner_has_earned_elsewhere_is_restored,
+);
 
 /// Whatever one instance of a host remembers, another learns within this.
 const KNOWN_WITHIN: Duration = Duration::from_secs(90);
@@ -56,4 +60,57 @@ async fn only_the_admin_key_opens_the_operators_routes(host: Host) {
         let answer = server.operate(method, path, &json!({})).await;
         assert_eq!(answer.status, 401, "{path}: {}", answer.text());
     }
+}
+
+/// The standings with this miner alone, whatever others there are.
+async fn standings_of(server: &Server, address: &str) -> Value {
+    let mut path = "/admin/standings".to_owned();
+    loop {
+        let answer = server.operate(Method::GET, &path, &Value::Null).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let mut page = answer.json();
+        let found =
+            page["miners"].as_array().unwrap().iter().find(|miner| miner["hotkey"] == address).cloned();
+        let next = page.as_object_mut().unwrap().remove("next");
+        if let Some(miner) = found {
+            page["miners"] = json!([miner]);
+            return page;
+        }
+        path = format!("/admin/standings?after={}", next.expect("the miner is registered"));
+    }
+}
+
+/// Restores one miner's standing and checks what came of it.
+async fn restore(server: &Server, query: &str, standings: &Value, outcome: &str) {
+    let answer = server.operate(Method::PUT, &format!("/admin/standings{query}"), standings).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.json()["miners"][0]["outcome"], outcome, "{}", answer.text());
+}
+
+async fn rw_1_what_a_miner_has_earned_elsewhere_is_restored(host: Host) {
+    let server = host.mining(1).await;
+    let address = server.miner(1).address();
+    let fresh = standings_of(&server, &address).await;
+    let mut earned = fresh.clone();
+    let (now, miner) = (server.now_secs(), &mut earned["miners"][0]);
+    miner["rating"] =
+        json!({ "rating": 1668.946_772_549_41, "deviation": 296.194_179_566_731_2, "volatility": 0.2 });
+    miner["accepted"] = json!([now - 120, now - 60]);
+    miner["average_score"] = json!(0.1 + 0.2);
+    miner["duels"] = json!(1);
+    miner["wins"] = json!(1);
+    miner["history"] = json!([{
+        "nonce": now - 600, "at_ms": 1000 * (now - 300) + 17, "opponent": address, "owner": address,
+        "score": 1.0, "rating": 1668.946_772_549_41, "deviation": 296.194_179_566_731_2, "moved": 168.946_772_549_41,
+    }]);
+    restore(&server, "?dry_run=true", &earned, "restored").await;
+    restore(&server, "", &earned, "restored").await;
+    restore(&server, "", &earned, "unchanged").await;
+    let seen = async {
+        while standings_of(&server, &address).await["miners"] != earned["miners"] {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    tokio::time::timeout(KNOWN_WITHIN, seen).await.expect("shown as it was restored");
+    restore(&server, "", &fresh, "restored").await;
 }
