@@ -1,8 +1,7 @@
 //! A fleet whose hands judge.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,25 +16,25 @@ use sn17_gpu_workers::{Fleet, Hand};
 use sn17_store::conformance::{ManualClock, samples};
 use sn17_store::{Embedded, MemoryBlobs, Options};
 use sn17_wire::ss58;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
-use crate::world::FOREVER;
+use crate::world::{FOREVER, in_time};
 
 const NONCE: DuelNonce = DuelNonce(1_735_691_400);
 
-/// A judge that answers from a list, the last answer for ever, and says how often it was asked.
-struct Listed {
-    answers: Mutex<Vec<Result<Worst, JudgeError>>>,
-    asked: watch::Sender<usize>,
+/// A judge that says when it is asked, and answers when it may.
+struct Gated {
+    answer: Result<Worst, JudgeError>,
+    asked: watch::Sender<bool>,
+    may_answer: Arc<Semaphore>,
 }
 
 #[async_trait]
-impl Judge for Listed {
+impl Judge for Gated {
     async fn ask(&self, _: &Question) -> Result<Answer, JudgeError> {
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() };
-        self.asked.send_modify(|asked| *asked += 1);
-        answer.map(|worst| Answer { worst, issues: String::new() })
+        self.asked.send_replace(true);
+        self.may_answer.acquire().await.unwrap().forget();
+        self.answer.clone().map(|worst| Answer { worst, issues: String::new() })
     }
 }
 
@@ -91,18 +90,21 @@ impl World {
         samples::commit(&*self.app.ports().ledger, now, writes).await.unwrap();
     }
 
-    /// Lets a judge with these answers work until it was asked so often, and then lets it finish what is in hand.
-    async fn judge(&self, answers: Vec<Result<Worst, JudgeError>>, times: usize) {
-        let (asked, mut hears) = watch::channel(0);
-        let judge = Arc::new(Listed { answers: Mutex::new(answers), asked });
+    /// Lets a judge answer once: the fleet is told to stop while it thinks.
+    async fn judge(&self, answer: Result<Worst, JudgeError>) {
+        let (asked, mut hears) = watch::channel(false);
+        let may_answer = Arc::new(Semaphore::new(0));
+        let judge = Arc::new(Gated { answer, asked, may_answer: Arc::clone(&may_answer) });
         let hands = vec![Hand::Judge(judge)];
         let fleet = Fleet { app: Arc::clone(&self.app), hands, heartbeat: None, drain: FOREVER };
+        // One word fits, so that there is room for another only when the first has been heard.
         let (tell, told) = mpsc::channel(1);
         let fleet = tokio::spawn(fleet.run(told));
-        let enough = hears.wait_for(|asked| *asked >= times);
-        tokio::time::timeout(Duration::from_secs(60), enough).await.expect("it is asked").unwrap();
+        in_time(hears.wait_for(|asked| *asked)).await.unwrap();
         tell.send(()).await.unwrap();
-        fleet.await.unwrap().unwrap();
+        let _ = tell.reserve().await;
+        may_answer.add_permits(1);
+        in_time(fleet).await.unwrap().unwrap();
     }
 
     async fn state(&self) -> DuelState {
@@ -120,7 +122,7 @@ impl World {
 #[tokio::test]
 async fn a_verdict_takes_effect_and_its_message_goes() {
     let world = World::new().await;
-    world.judge(vec![Ok(Worst::Second)], 1).await;
+    world.judge(Ok(Worst::Second)).await;
     assert!(matches!(world.state().await, DuelState::Judged { .. }));
     assert_eq!(world.app.ports().queue.backlog(QueueName::Judging).await.unwrap(), 0);
 }
@@ -128,9 +130,9 @@ async fn a_verdict_takes_effect_and_its_message_goes() {
 #[tokio::test]
 async fn a_judge_that_fails_is_asked_again_after_a_while() {
     let world = World::new().await;
-    world.judge(vec![Err(JudgeError::Unavailable("no route".to_owned()))], 1).await;
+    world.judge(Err(JudgeError::Unavailable("no route".to_owned()))).await;
     assert!(matches!(world.state().await, DuelState::Awaiting { .. }));
-    assert_eq!(world.receive().await, [], "not at once");
+    assert!(world.receive().await.is_empty(), "not at once");
     world.clock.advance(4);
     assert_eq!(world.receive().await, [2]);
 }
@@ -139,9 +141,9 @@ async fn a_judge_that_fails_is_asked_again_after_a_while() {
 async fn a_judge_that_wants_to_be_left_alone_uses_up_no_delivery() {
     let world = World::new().await;
     let throttled = JudgeError::Throttled { retry_after_secs: 77, reason: "budget".to_owned() };
-    world.judge(vec![Err(throttled)], 1).await;
+    world.judge(Err(throttled)).await;
     world.clock.advance(76);
-    assert_eq!(world.receive().await, [], "left alone");
+    assert!(world.receive().await.is_empty(), "left alone");
     world.clock.advance(1);
     assert_eq!(world.receive().await, [1], "as if for the first time");
 }

@@ -148,6 +148,6 @@ impl Running {
 }
 
 /// What a future answers, which must not take as long as a fault would make it.
-async fn in_time<T>(future: impl Future<Output = T>) -> T {
+pub(crate) async fn in_time<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(60), future).await.expect("it does not come")
 }
