@@ -17,6 +17,7 @@ mod curl;
 mod dead_letters;
 mod deployed;
 mod deployment;
+mod duels;
 mod edge;
 mod host;
 mod hostile;
