@@ -12,8 +12,10 @@ use crate::glicko::Outcome;
 
 /// Characters of an explanation that are kept, at most.
 pub const ISSUES_CHARS_MAX: usize = 1_000;
-/// Results whose shapes agree at least so far are the same thing with noise.
-pub const SAME_SHAPE: f64 = 0.97;
+/// Results whose shapes agree at least so far, and whose pictures agree, are the same thing with noise. Measured on 40
+/// generated objects and two real ones: different ones agree to at most 0.6, copies jittered by 0.2 % of their size to at
+/// least 0.92.
+pub const SAME_SHAPE: f64 = 0.9;
 /// Pictures that differ in at most so many of the 64 bits of their perceptual hashes look alike.
 pub const SAME_PICTURE_BITS: u32 = 3;
 
@@ -86,7 +88,8 @@ pub struct Likeness {
     pub sketch: Sketch,
     /// Perceptual hash of the front view.
     pub picture: u64,
-    /// How much of the object is left when it is seen from its barest side, in 0 to 1; near 0 for a flat card.
+    /// How deep the object is between what is seen of it from opposite sides, measured against its outline: near 0 for a
+    /// flat card, 0.1 to 0.9 for whole objects.
     pub sides: f64,
 }
 
@@ -164,7 +167,7 @@ mod tests {
         assert!(!original.is_same(&other));
         assert!(original.is_same(&Likeness { geometry: [1; 32], ..other }));
         let mut noisy = original.sketch;
-        noisy.0[0] = 0;
+        noisy.0[..6].fill(0);
         let noisy = Likeness { geometry: [3; 32], sketch: noisy, picture: 0xff01, sides: 0.8 };
         assert!(original.is_same(&noisy));
         assert!(!original.is_same(&Likeness { picture: 0x0f00, ..noisy }), "alike in shape alone");
