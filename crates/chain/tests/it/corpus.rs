@@ -4,8 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use sn17_chain::{neurons, subnet};
-
-use crate::scale::{self, WireNeuron};
+use sn17_chain_node::{WireNeuron, scale};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus/neurons_decode")

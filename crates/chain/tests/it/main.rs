@@ -11,8 +11,6 @@ mod extrinsic;
 mod fixtures;
 mod metagraph;
 mod neurons;
-mod node;
-mod scale;
 mod sending;
 mod storage;
 mod subnet;

@@ -8,10 +8,8 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 use sn17_chain::metagraph::{FetchError, WeightRules};
 use sn17_chain::{CallReason, Endpoint, Metagraph, Settings, Snapshot, SpecVersions, Unavailable, storage};
+use sn17_chain_node::{Chain, FakeNode, MADE_AT_MS, WireNeuron, hex, never, scale, status};
 use sn17_core::{Hotkey, UnixMs};
-
-use crate::node::{self, Chain, FakeNode, MADE_AT_MS};
-use crate::scale::{self, WireNeuron};
 
 const NOW: UnixMs = UnixMs(MADE_AT_MS + 30_000);
 
@@ -113,7 +111,7 @@ async fn a_node_that_has_fallen_behind_is_refused() {
     check(0, 4_000_124, "its finalized block is 4000123, and 4000124 is known").await;
 
     let mut chain = Chain::of(&neurons(3));
-    chain.storage.remove(&node::hex(&storage::timestamp()));
+    chain.storage.remove(&hex(&storage::timestamp()));
     check_refused(chain, "its finalized block is").await;
 }
 
@@ -243,7 +241,7 @@ async fn an_answer_without_end_is_cut_off() {
 
 #[tokio::test]
 async fn an_answer_that_does_not_come_is_given_up() {
-    let node = FakeNode::start(Chain::of(&neurons(3)), |_, _, _| Some(node::never())).await;
+    let node = FakeNode::start(Chain::of(&neurons(3)), |_, _, _| Some(never())).await;
     let impatient = Settings { answer_within: Duration::from_millis(50), ..settings(&[&node.endpoint]) };
     let error = Metagraph::new(impatient).unwrap().fetch(NOW, 0).await.unwrap_err();
     assert!(error.to_string().ends_with("chain_getFinalizedHead: no answer in time"), "{error}");
@@ -254,12 +252,12 @@ async fn an_answer_that_does_not_come_is_given_up() {
 async fn a_busy_node_is_asked_once_more() {
     for code in [429, 503] {
         let fault = move |method: &str, before: usize, _: &str| {
-            (method == "state_call" && before == 0).then(|| node::status(code))
+            (method == "state_call" && before == 0).then(|| status(code))
         };
         let node = FakeNode::start(Chain::of(&neurons(3)), fault).await;
         assert_eq!(fetch(&[&node]).await.unwrap().neurons.len(), 3);
 
-        let node = FakeNode::start(Chain::of(&neurons(3)), move |_, _, _| Some(node::status(code))).await;
+        let node = FakeNode::start(Chain::of(&neurons(3)), move |_, _, _| Some(status(code))).await;
         let error = refused(&node).await.to_string();
         assert!(error.contains(&code.to_string()), "{error}");
         assert_eq!(node.asked(), 2);

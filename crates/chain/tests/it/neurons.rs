@@ -3,11 +3,11 @@
 use proptest::prelude::*;
 use sn17_chain::DecodeError;
 use sn17_chain::neurons::decode;
+use sn17_chain_node::{WireNeuron, scale};
 use sn17_core::Hotkey;
 use sn17_wire::ss58;
 
 use crate::fixtures;
-use crate::scale::{self, WireNeuron};
 
 #[test]
 fn the_recorded_sample_decodes_as_by_another_implementation() {

@@ -6,11 +6,9 @@ use sn17_chain::extrinsic::{Binding, Call, sign};
 use sn17_chain::sending::{Mode, SendError, Sender, Verdict};
 use sn17_chain::weights::Weights;
 use sn17_chain::{BlockHash, Metagraph, Settings, Snapshot};
+use sn17_chain_node::{Chain, FakeNode, MADE_AT_MS, WireNeuron};
 use sn17_core::UnixMs;
 use sn17_wire::sr25519::Keypair;
-
-use crate::node::{Chain, FakeNode, MADE_AT_MS};
-use crate::scale::WireNeuron;
 
 /// A chain with one neuron, a node of it, and what that node says of the subnet.
 async fn chain(verdict: Option<Vec<u8>>) -> (FakeNode, Sender, Snapshot) {

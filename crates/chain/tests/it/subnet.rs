@@ -3,8 +3,7 @@
 use proptest::prelude::*;
 use sn17_chain::DecodeError;
 use sn17_chain::subnet::{Subnet, arguments, decode};
-
-use crate::scale;
+use sn17_chain_node::scale;
 
 #[test]
 fn what_is_asked_for_is_read() {

@@ -4,9 +4,8 @@ use proptest::prelude::*;
 use sn17_chain::metagraph::WeightRules;
 use sn17_chain::weights::{Obstacle, Route, Weights, WeightsError, commit_payload, preflight};
 use sn17_chain::{BlockHash, Snapshot, neurons, subnet};
+use sn17_chain_node::{WireNeuron, scale};
 use sn17_core::{Hotkey, UnixMs};
-
-use crate::scale::{self, WireNeuron};
 
 const BLOCK: u64 = 4_000_200;
 const STAKE_RAO_MIN: u64 = 1_000_000_000_000;

@@ -2,30 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
-#[path = "../../../chain/tests/it/node.rs"]
-#[expect(dead_code, reason = "the chain's own tests need more of it")]
-mod node;
-#[path = "../../../chain/tests/it/scale.rs"]
-mod scale;
-
 use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use sn17_chain::storage;
+use sn17_chain_node::{Chain, FakeNode, WireNeuron, scale};
 use sn17_wire::sr25519::Keypair;
 use sn17_wire::ss58;
-
-use crate::node::{Chain, FakeNode};
-use crate::scale::WireNeuron;
 
 /// A validator at uid 0 with two miners, on a subnet that takes weights as they are, or asks for commits.
 fn chain(keypair: &Keypair, commit_reveal: bool) -> Chain {
     let hotkey = keypair.hotkey().0;
     let validator = WireNeuron { hotkey, validator_permit: true, last_update: 1, ..WireNeuron::at(0) };
-    let mut chain = Chain::of(&[validator, WireNeuron::at(1), WireNeuron::at(2)]);
+    let mut chain = Chain::of_now(&[validator, WireNeuron::at(1), WireNeuron::at(2)]);
     chain.subnet = scale::subnet(17, commit_reveal, &[1_000_000_000_000, 0, 0]);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    chain.store(storage::timestamp(), &u64::try_from(now.as_millis()).unwrap().to_le_bytes());
     chain
 }
 

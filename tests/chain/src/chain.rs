@@ -1,17 +1,11 @@
-//! A node that speaks JSON-RPC 2.0 over HTTP on the loopback, truthfully or as a test wants it.
+//! One finalized block, and what a node that knows it answers.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::post;
 use blake2::digest::consts::U32;
 use blake2::{Blake2b, Digest as _};
 use serde_json::{Value, json};
-use sn17_chain::Endpoint;
 use sn17_chain::storage;
 use sn17_wire::ss58;
 
@@ -19,24 +13,31 @@ use crate::scale::{self, WireNeuron};
 
 /// What a node knows: one finalized block and the state after it.
 #[derive(Clone, Debug)]
-pub(crate) struct Chain {
-    pub(crate) number: u64,
-    pub(crate) logs: Vec<Vec<u8>>,
-    pub(crate) spec_name: String,
-    pub(crate) spec_version: u32,
-    pub(crate) neurons: Vec<u8>,
-    pub(crate) subnet: Vec<u8>,
-    pub(crate) storage: BTreeMap<String, Vec<u8>>,
-    /// What the runtime says of an extrinsic that it is shown.
-    pub(crate) verdict: Vec<u8>,
+pub struct Chain {
+    /// The block's number.
+    pub number: u64,
+    /// What the block's author left in its header, encoded.
+    pub logs: Vec<Vec<u8>>,
+    /// The runtime's name.
+    pub spec_name: String,
+    /// The runtime's version.
+    pub spec_version: u32,
+    /// The runtime's list of neurons, encoded.
+    pub neurons: Vec<u8>,
+    /// What the runtime says of the subnet, encoded.
+    pub subnet: Vec<u8>,
+    /// The storage, by keys as JSON-RPC writes them.
+    pub storage: BTreeMap<String, Vec<u8>>,
+    /// What the runtime says of an extrinsic that it is shown, encoded.
+    pub verdict: Vec<u8>,
 }
 
-/// When the block of [`Chain::of`] was made.
-pub(crate) const MADE_AT_MS: u64 = 1_790_000_000_000;
+/// When the block of [`Chain::of`] was made, in milliseconds since 1970.
+pub const MADE_AT_MS: u64 = 1_790_000_000_000;
 
 impl Chain {
     /// A chain on whose subnet 17 these neurons are, with stakes of 1,000 tokens and one per uid.
-    pub(crate) fn of(neurons: &[WireNeuron]) -> Self {
+    pub fn of(neurons: &[WireNeuron]) -> Self {
         let stakes: Vec<u64> =
             neurons.iter().map(|neuron| (1_000 + u64::from(neuron.uid)) * 1_000_000_000).collect();
         let mut chain = Self {
@@ -52,7 +53,10 @@ impl Chain {
             verdict: [&[0][..], &1_u64.to_le_bytes(), &[0, 4, 4, 9], &64_u64.to_le_bytes(), &[1]].concat(),
         };
         chain.store(storage::timestamp(), &MADE_AT_MS.to_le_bytes());
-        chain.store(storage::subnetwork_n(17), &u16::try_from(neurons.len()).unwrap().to_le_bytes());
+        chain.store(
+            storage::subnetwork_n(17),
+            &u16::try_from(neurons.len()).expect("a subnet has at most 65,535 neurons").to_le_bytes(),
+        );
         chain.store(storage::item("StakeThreshold"), &1_000_000_000_000_u64.to_le_bytes());
         chain.store(storage::item("CommitRevealWeightsVersion"), &4_u16.to_le_bytes());
         for neuron in neurons {
@@ -61,12 +65,27 @@ impl Chain {
         chain
     }
 
-    pub(crate) fn store(&mut self, key: Vec<u8>, value: &[u8]) {
+    /// The same chain with its block made now, for programs that ask the real clock.
+    pub fn of_now(neurons: &[WireNeuron]) -> Self {
+        let mut chain = Self::of(neurons);
+        chain.make_now();
+        chain
+    }
+
+    /// Lets the block be made now.
+    pub fn make_now(&mut self) {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is after 1970");
+        let made_at_ms = u64::try_from(since_1970.as_millis()).expect("milliseconds of this era fit");
+        self.store(storage::timestamp(), &made_at_ms.to_le_bytes());
+    }
+
+    /// Puts a value into the storage.
+    pub fn store(&mut self, key: Vec<u8>, value: &[u8]) {
         self.storage.insert(hex(&key), value.to_vec());
     }
 
     /// The hash of the block, made as the header is encoded.
-    pub(crate) fn head(&self) -> String {
+    pub fn head(&self) -> String {
         let mut header = vec![1; 32];
         scale::compact(self.number, &mut header);
         header.extend([2; 32]);
@@ -163,7 +182,7 @@ impl Chain {
     }
 
     /// The answer to a body, which is a request or a list of requests.
-    pub(crate) fn respond_to_body(&self, body: &[u8]) -> String {
+    pub fn respond_to_body(&self, body: &[u8]) -> String {
         match serde_json::from_slice::<Value>(body) {
             Ok(Value::Array(requests)) if !requests.is_empty() => {
                 Value::from(requests.iter().filter_map(|request| self.respond(request)).collect::<Vec<_>>())
@@ -178,78 +197,7 @@ impl Chain {
     }
 }
 
-/// What a node makes of a request instead of its truthful answer, if anything: told the request's method, how many
-/// requests of that method came before it, and the truthful answer.
-pub(crate) type Fault = dyn Fn(&str, usize, &str) -> Option<Response> + Send + Sync;
-
-/// A node that is up until it is dropped.
-pub(crate) struct FakeNode {
-    pub(crate) endpoint: Endpoint,
-    counts: Arc<Mutex<BTreeMap<String, usize>>>,
-    server: tokio::task::JoinHandle<()>,
-}
-
-impl FakeNode {
-    /// A node that answers truthfully.
-    pub(crate) async fn truthful(chain: Chain) -> Self {
-        Self::start(chain, |_, _, _| None).await
-    }
-
-    /// A node that answers truthfully where the fault does not step in.
-    pub(crate) async fn start<F>(chain: Chain, fault: F) -> Self
-    where
-        F: Fn(&str, usize, &str) -> Option<Response> + Send + Sync + 'static,
-    {
-        let fault: Arc<Fault> = Arc::new(fault);
-        let counts: Arc<Mutex<BTreeMap<String, usize>>> = Arc::default();
-        let counter = Arc::clone(&counts);
-        let handler = move |body: Bytes| {
-            let request: Value = serde_json::from_slice(&body).unwrap_or_default();
-            let method = request["method"].as_str().unwrap_or_default().to_owned();
-            let before = {
-                let mut counts = counter.lock().unwrap();
-                let count = counts.entry(method.clone()).or_default();
-                *count += 1;
-                *count - 1
-            };
-            let answer = chain.respond_to_body(&body);
-            let response = fault(&method, before, &answer).unwrap_or_else(|| answer.into_response());
-            async move { response }
-        };
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let router = Router::new().route("/", post(handler));
-        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { endpoint: format!("http://{address}").parse().unwrap(), counts, server }
-    }
-
-    /// How many questions it has had.
-    pub(crate) fn asked(&self) -> usize {
-        self.counts.lock().unwrap().values().sum()
-    }
-
-    /// How many of them were for this method.
-    pub(crate) fn asked_for(&self, method: &str) -> usize {
-        self.counts.lock().unwrap().get(method).copied().unwrap_or(0)
-    }
-}
-
-impl Drop for FakeNode {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
-}
-
-/// An answer that never begins.
-pub(crate) fn never() -> Response {
-    Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>()).into_response()
-}
-
-/// An answer with this status, and a body that is none of JSON-RPC.
-pub(crate) fn status(code: u16) -> Response {
-    (StatusCode::from_u16(code).unwrap(), "busy").into_response()
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
+/// Bytes as JSON-RPC of Substrate writes them.
+pub fn hex(bytes: &[u8]) -> String {
     format!("0x{}", hex::encode(bytes))
 }

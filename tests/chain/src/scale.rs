@@ -7,30 +7,48 @@
 
 /// A `NeuronInfoLite`, field by field.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct WireNeuron {
-    pub(crate) hotkey: [u8; 32],
-    pub(crate) coldkey: [u8; 32],
-    pub(crate) uid: u16,
-    pub(crate) netuid: u16,
-    pub(crate) active: bool,
-    pub(crate) axon_ip: u128,
-    pub(crate) axon_port: u16,
-    pub(crate) axon_ip_type: u8,
-    pub(crate) stakes: Vec<([u8; 32], u64)>,
-    pub(crate) rank: u16,
-    pub(crate) emission: u64,
-    pub(crate) incentive: u16,
-    pub(crate) consensus: u16,
-    pub(crate) trust: u16,
-    pub(crate) validator_trust: u16,
-    pub(crate) dividends: u16,
-    pub(crate) last_update: u64,
-    pub(crate) validator_permit: bool,
+pub struct WireNeuron {
+    /// Its key.
+    pub hotkey: [u8; 32],
+    /// The account that owns it.
+    pub coldkey: [u8; 32],
+    /// Its slot.
+    pub uid: u16,
+    /// Its subnet.
+    pub netuid: u16,
+    /// Whether it was active lately.
+    pub active: bool,
+    /// Its axon's address as a number.
+    pub axon_ip: u128,
+    /// Its axon's port.
+    pub axon_port: u16,
+    /// 4 or 6.
+    pub axon_ip_type: u8,
+    /// Who staked how much on it, in rao of the subnet's token.
+    pub stakes: Vec<([u8; 32], u64)>,
+    /// Share of 65535.
+    pub rank: u16,
+    /// In rao.
+    pub emission: u64,
+    /// Share of 65535.
+    pub incentive: u16,
+    /// Share of 65535.
+    pub consensus: u16,
+    /// Share of 65535.
+    pub trust: u16,
+    /// Share of 65535.
+    pub validator_trust: u16,
+    /// Share of 65535.
+    pub dividends: u16,
+    /// The block at which it set weights last.
+    pub last_update: u64,
+    /// Whether it may set weights on others.
+    pub validator_permit: bool,
 }
 
 impl WireNeuron {
     /// A neuron of subnet 17 at a slot, with keys of its own.
-    pub(crate) fn at(uid: u16) -> Self {
+    pub fn at(uid: u16) -> Self {
         let key = |kind: u8| {
             let mut key = [kind; 32];
             key[..2].copy_from_slice(&uid.to_le_bytes());
@@ -87,7 +105,7 @@ impl WireNeuron {
 }
 
 /// A `Vec<NeuronInfoLite>`.
-pub(crate) fn neurons(neurons: &[WireNeuron]) -> Vec<u8> {
+pub fn neurons(neurons: &[WireNeuron]) -> Vec<u8> {
     let mut out = Vec::new();
     compact(neurons.len() as u64, &mut out);
     for neuron in neurons {
@@ -98,7 +116,7 @@ pub(crate) fn neurons(neurons: &[WireNeuron]) -> Vec<u8> {
 
 /// An `Option<SelectiveMetagraph>` in which everything asked for is there: tempo 360, at least one weight, no limit,
 /// version 0, 100 blocks between weights, reveal after one epoch.
-pub(crate) fn subnet(netuid: u16, commit_reveal: bool, stakes: &[u64]) -> Vec<u8> {
+pub fn subnet(netuid: u16, commit_reveal: bool, stakes: &[u64]) -> Vec<u8> {
     let mut out = vec![1];
     compact(u64::from(netuid), &mut out);
     for index in 1..=73 {
@@ -129,7 +147,7 @@ pub(crate) fn subnet(netuid: u16, commit_reveal: bool, stakes: &[u64]) -> Vec<u8
 }
 
 /// A number in SCALE's compact form: two low bits tell how it goes on.
-pub(crate) fn compact(value: u64, out: &mut Vec<u8>) {
+pub fn compact(value: u64, out: &mut Vec<u8>) {
     if value < 1 << 6 {
         out.push((value << 2) as u8);
     } else if value < 1 << 14 {
