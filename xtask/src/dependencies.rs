@@ -65,6 +65,8 @@ const AT_AN_EDGE: &[&str] = &[
     "wgpu",
 ];
 const ANYTHING: &[&str] = &[];
+/// It stands in for a package of crates.io, so its version is that one's.
+const STAND_IN: &str = "crc-fast";
 
 const RULES: &[Rule] = &[
     Rule { package: "sn17-core", reach: Reach::Only(&[]), banned: IMPURE },
@@ -129,6 +131,8 @@ const RULES: &[Rule] = &[
     // What runs in an isolate or a component: no sockets, no threads, no C code, and not the other edge.
     Rule { package: "sn17-edge-worker", reach: Reach::Only(ON_AWS), banned: AT_AN_EDGE },
     Rule { package: "sn17-edge-spin", reach: Reach::Only(ON_AWS), banned: AT_AN_EDGE },
+    // In place of a published package, so below everything.
+    Rule { package: STAND_IN, reach: Reach::Only(&[]), banned: RUNTIMES },
     Rule { package: "sn17-gpu-workers", reach: Reach::Anything, banned: &["fjall", "sn17-http", "worker"] },
     Rule { package: "sn17-tests", reach: Reach::Anything, banned: ANYTHING },
     Rule { package: "sn17-bench", reach: Reach::Anything, banned: ANYTHING },
@@ -240,7 +244,7 @@ fn check_manifest(workspace: &Workspace, package: &Package, faults: &mut Vec<Str
     if !is_inherited(manifest.get("lints")) {
         faults.push(format!("{path}: [lints] must be the workspace's"));
     }
-    for key in INHERITED_KEYS {
+    for key in INHERITED_KEYS.into_iter().filter(|&key| package.name != STAND_IN || key != "version") {
         if !is_inherited(manifest.get("package").and_then(|section| section.get(key))) {
             faults.push(format!("{path}: `{key}` must be the workspace's"));
         }
