@@ -78,6 +78,20 @@ pub fn confirmed(decided: Outcome, neutral: Outcome, left: f64, right: f64, lead
     if holds { decided } else { Outcome::Draw }
 }
 
+/// What stands of a decision against how deep both results are ([`Likeness::sides`]), left and right.
+///
+/// A judge sees pictures, and a picture on a card can look better than any object. So a winner whose sides are less than
+/// `ratio_min` of the loser's has drawn. Where a depth is unknown the decision stands, and at a ratio of 0 always.
+pub fn unless_flat(decided: Outcome, left: Option<f64>, right: Option<f64>, ratio_min: f64) -> Outcome {
+    let (winner, loser) = match decided {
+        Outcome::Left => (left, right),
+        Outcome::Right => (right, left),
+        Outcome::Draw => return Outcome::Draw,
+    };
+    let is_flat = winner.zip(loser).is_some_and(|(winner, loser)| winner < ratio_min * loser);
+    if is_flat { Outcome::Draw } else { decided }
+}
+
 /// What makes a splat recognisable when it comes again, from whomever.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Likeness {
@@ -157,6 +171,30 @@ mod tests {
                 expected,
                 "{decided:?} {neutral:?} {left} {right}"
             );
+        }
+    }
+
+    #[test]
+    fn a_card_does_not_beat_an_object() {
+        let (card, thin, object) = (Some(0.01), Some(0.32), Some(0.8));
+        let table = [
+            (Left, card, object, Draw),
+            (Right, object, card, Draw),
+            (Left, Some(0.319), object, Draw),
+            (Left, thin, object, Left),
+            (Right, object, thin, Right),
+            (Left, object, card, Left),
+            (Left, card, card, Left),
+            (Left, Some(0.0), Some(0.0), Left),
+            (Right, Some(1e9), object, Right),
+            (Left, None, object, Left),
+            (Left, card, None, Left),
+            (Left, Some(f64::NAN), object, Left),
+            (Draw, card, object, Draw),
+        ];
+        for (decided, left, right, expected) in table {
+            assert_eq!(unless_flat(decided, left, right, 0.4), expected, "{decided:?} {left:?} {right:?}");
+            assert_eq!(unless_flat(decided, left, right, 0.0), decided, "0 turns it off");
         }
     }
 

@@ -317,6 +317,7 @@ impl Policy {
                 "judge.canary_accuracy_min is not within 0 and 1",
             ),
             (judge.score_lead_min >= 0.0, "judge.score_lead_min is negative"),
+            ((0.0..=1.0).contains(&judge.sides_ratio_min), "judge.sides_ratio_min is not within 0 and 1"),
             (fair_play.pair_points_max >= 0.0, "fair_play.pair_points_max is negative"),
             (fair_play.owner_points_max >= 0.0, "fair_play.owner_points_max is negative"),
             (fair_play.pass_secs >= 1, "fair_play.pass_secs is zero"),

@@ -63,6 +63,9 @@ pub struct JudgeRules {
     /// A decision that the neutral pictures neither bear out nor contradict stands only if the winner's score is ahead
     /// by this much.
     pub score_lead_min: f64,
+    /// A winner whose sides are less than this share of the loser's has drawn: a card with a picture on it must not beat
+    /// an object. Whole objects measure 0.1 to 0.9, cards near 0. 0 turns it off, as the original never looks.
+    pub sides_ratio_min: f64,
     /// Share of comparisons before which the judge is asked a question with a known answer. The original asks none.
     pub canary_share: f64,
     /// Nothing is compared while a smaller share of those answers is right, the latest counting most.
@@ -86,6 +89,7 @@ impl Default for JudgeRules {
             both_orders: true,
             neutral: true,
             score_lead_min: 0.05,
+            sides_ratio_min: 0.4,
             canary_share: 0.02,
             canary_accuracy_min: 0.7,
             backlog_max: 512,
@@ -103,6 +107,7 @@ impl JudgeRules {
         Self {
             both_orders: false,
             neutral: false,
+            sides_ratio_min: 0.0,
             canary_share: 0.0,
             canary_accuracy_min: 0.0,
             ..Self::default()

@@ -49,6 +49,7 @@ fn each_rule_of_the_competition_is_checked() {
     check_broken(|policy| policy.judge.attempts_max = 0, "attempts_max");
     check_broken(|policy| policy.judge.visibility_secs = 0, "visibility_secs");
     check_broken(|policy| policy.judge.score_lead_min = f64::NAN, "score_lead_min");
+    check_broken(|policy| policy.judge.sides_ratio_min = 1.1, "sides_ratio_min");
     check_broken(|policy| policy.judge.canary_share = 1.1, "canary_share");
     check_broken(|policy| policy.judge.canary_accuracy_min = -0.1, "canary_accuracy_min");
     check_broken(|policy| policy.fair_play.pair_points_max = -1.0, "pair_points_max");
