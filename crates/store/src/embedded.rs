@@ -36,13 +36,15 @@ const DUE_PAGE: usize = 256;
 pub struct Options {
     /// A message that was handed out so often goes to the dead letters instead of being handed out again.
     pub max_receives: u32,
+    /// The same for what is to be judged: a judge fails more often than a scorer.
+    pub judging_max_receives: u32,
     /// Memory for blocks read from disk, in bytes.
     pub cache_bytes: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_receives: 4, cache_bytes: 128 << 20 }
+        Self { max_receives: 4, judging_max_receives: 4, cache_bytes: 128 << 20 }
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn send(batch: &mut Batch<'_>, effect: Effect, visible_at: UnixMs) ->
 }
 
 /// Hands out at most `max` messages and hides them for `visibility_secs`. One that was handed out
-/// `max_receives` times already becomes a dead letter instead.
+/// as often as its queue allows already becomes a dead letter instead.
 pub(crate) fn receive(
     batch: &mut Batch<'_>,
     queue: QueueName,
@@ -37,7 +37,10 @@ pub(crate) fn receive(
     visibility_secs: u32,
 ) -> PortResult<Vec<Delivery>> {
     let now = batch.shared.clock.now();
-    let max_receives = batch.shared.options.max_receives;
+    let max_receives = match queue {
+        QueueName::Scoring | QueueName::Timers => batch.shared.options.max_receives,
+        QueueName::Judging => batch.shared.options.judging_max_receives,
+    };
     let max = max.min(RECEIVE_MAX);
     let mut deliveries = Vec::new();
     let visible = batch.shared.indexes().visible(queue, now, max + RECEIVE_MAX);

@@ -1,8 +1,8 @@
 //! What only the embedded store promises.
 
 use sn17_app::ports::{Ledger, Nonce, PortErrorKind, Queue, QuotaWindow, transact};
-use sn17_core::ledger::{LoadSpec, QueueName, Step, View, Write};
-use sn17_core::state::{Item, Key, KeyHash};
+use sn17_core::ledger::{Contest, Effect, LoadSpec, QueueName, Step, View, Write};
+use sn17_core::state::{DuelNonce, Item, Key, KeyHash};
 use sn17_store::conformance::ManualClock;
 use sn17_store::conformance::samples::{
     commit, create, decision_id, hotkey, rev, score_effect, session, task, task_id,
@@ -92,14 +92,20 @@ async fn a_renewed_item_is_not_swept_at_its_old_time() {
 }
 
 #[tokio::test]
-async fn max_receives_is_an_option() {
+async fn max_receives_is_an_option_of_each_queue() {
     let clock = ManualClock::default();
-    let store = Embedded::memory(clock.clock(), Options { max_receives: 1, ..Options::default() }).unwrap();
+    let options = Options { max_receives: 1, judging_max_receives: 2, ..Options::default() };
+    let store = Embedded::memory(clock.clock(), options).unwrap();
     store.send(score_effect(1), None).await.unwrap();
-    assert_eq!(store.receive(QueueName::Scoring, 1, 10, 0).await.unwrap().len(), 1);
-    clock.advance(10);
-    assert_eq!(store.receive(QueueName::Scoring, 1, 10, 0).await.unwrap().len(), 0);
-    assert_eq!(store.dead_letters(QueueName::Scoring, 9).await.unwrap().len(), 1);
+    store.send(Effect::Judge(Contest::Duel(DuelNonce(1))), None).await.unwrap();
+    for (queue, max_receives) in [(QueueName::Scoring, 1), (QueueName::Judging, 2)] {
+        for _ in 0..max_receives {
+            assert_eq!(store.receive(queue, 1, 10, 0).await.unwrap().len(), 1);
+            clock.advance(10);
+        }
+        assert_eq!(store.receive(queue, 1, 10, 0).await.unwrap().len(), 0);
+        assert_eq!(store.dead_letters(queue, 9).await.unwrap().len(), 1);
+    }
 }
 
 #[tokio::test]
