@@ -36,7 +36,7 @@ pub fn run(args: &DuelistArgs) -> anyhow::Result<()> {
         let judge = args.judge.judge(native::host())?.context("SN17_JUDGE_URL names no judge")?;
         anyhow::ensure!(
             app.policy().judge.enabled,
-            "the policy says that there is no judge: set judge.enabled in SN17_POLICY for every program"
+            "the policy says that there is no judge: set SN17_JUDGE_URL for every program"
         );
         let judge: Arc<dyn Judge> = Arc::new(judge);
         Ok(vec![Hand::Judge(judge); usize::from(args.pairs)])

@@ -4,16 +4,17 @@
 //! | --- | --- | --- |
 //! | `SN17_TABLE` | all | name of the table |
 //! | `SN17_BUCKET` | all but dispatch | name of the bucket |
-//! | `SN17_SCORING_QUEUE_URL` | all but edge and duelist | the queue of submissions to score |
+//! | `SN17_SCORING_QUEUE_URL` | all but edge, duelist and chain | the queue of submissions to score |
 //! | `SN17_SCORING_DEAD_LETTERS_URL` | gateway, sweeper | its dead letters |
 //! | `SN17_TIMERS_QUEUE_URL` | dispatch, sweeper | the queue of tasks to look at later |
 //! | `SN17_JUDGING_QUEUE_URL` | dispatch, sweeper, duelist | the queue of results to compare |
 //! | `SN17_SHARDS` | all but dispatch | shards of the indexes, 1 to 1024, for an edge to 128, 4 unless set |
 //! | `SN17_POLICY` | all but dispatch | the policy as JSON, `{}` unless set |
+//! | `SN17_JUDGE_URL` | all but dispatch and edge | optional: where the judge answers; its being set sets the policy's `judge.enabled` |
 //! | `SN17_VALIDATOR_HOTKEY` | all but dispatch | ss58 address that miners address and sign for |
 //! | `SN17_API_KEY_SECRET_ID`, `SN17_ADMIN_KEY_SECRET_ID` | gateway | where Secrets Manager keeps the two secrets |
 //! | `SN17_EDGE_URL` | gateway, miner | optional: the host that takes bodies above Lambda's 6 MiB |
-//! | `SN17_STAGE` | gateway, miner, edge | what metrics call this deployment, `local` unless set |
+//! | `SN17_STAGE` | gateway, miner, chain, edge | what metrics call this deployment, `local` unless set |
 //! | `SN17_API_KEY_SECRET`, `SN17_ADMIN_KEY` | edge | the two secrets themselves, at least 32 characters each |
 //! | `AWS_REGION` | edge | where the table and the bucket are |
 //! | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` | edge | whose permissions it has |
@@ -56,6 +57,8 @@ pub enum Role {
     Dispatch,
     /// The function of timers and repairs.
     Sweeper,
+    /// The function that asks the chain who is registered.
+    Chain,
     /// The scoring worker.
     Scorer,
     /// The worker that has results compared.
@@ -66,8 +69,16 @@ pub enum Role {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 7] =
-        [Self::Gateway, Self::Miner, Self::Dispatch, Self::Sweeper, Self::Scorer, Self::Duelist, Self::Edge];
+    pub const ALL: [Self; 8] = [
+        Self::Gateway,
+        Self::Miner,
+        Self::Dispatch,
+        Self::Sweeper,
+        Self::Chain,
+        Self::Scorer,
+        Self::Duelist,
+        Self::Edge,
+    ];
 
     /// The variables it reads, required ones first.
     pub const fn variables(self) -> &'static [Variable] {
@@ -83,10 +94,21 @@ impl Role {
                 AdminKeySecretId,
                 Shards,
                 Policy,
+                JudgeUrl,
                 EdgeUrl,
                 Stage,
             ],
-            Self::Miner => &[Table, Bucket, ScoringQueueUrl, ValidatorHotkey, Shards, Policy, EdgeUrl, Stage],
+            Self::Miner => &[
+                Table,
+                Bucket,
+                ScoringQueueUrl,
+                ValidatorHotkey,
+                Shards,
+                Policy,
+                JudgeUrl,
+                EdgeUrl,
+                Stage,
+            ],
             Self::Dispatch => &[Table, ScoringQueueUrl, TimersQueueUrl, JudgingQueueUrl],
             Self::Sweeper => &[
                 Table,
@@ -98,9 +120,11 @@ impl Role {
                 ValidatorHotkey,
                 Shards,
                 Policy,
+                JudgeUrl,
             ],
-            Self::Scorer => &[Table, Bucket, ScoringQueueUrl, ValidatorHotkey, Shards, Policy],
-            Self::Duelist => &[Table, Bucket, JudgingQueueUrl, ValidatorHotkey, Shards, Policy],
+            Self::Chain => &[Table, Bucket, ValidatorHotkey, Shards, Policy, JudgeUrl, Stage],
+            Self::Scorer => &[Table, Bucket, ScoringQueueUrl, ValidatorHotkey, Shards, Policy, JudgeUrl],
+            Self::Duelist => &[Table, Bucket, JudgingQueueUrl, ValidatorHotkey, Shards, Policy, JudgeUrl],
             Self::Edge => &[
                 Table,
                 Bucket,
@@ -139,6 +163,8 @@ pub enum Variable {
     Shards,
     /// `SN17_POLICY`.
     Policy,
+    /// `SN17_JUDGE_URL`.
+    JudgeUrl,
     /// `SN17_VALIDATOR_HOTKEY`.
     ValidatorHotkey,
     /// `SN17_API_KEY_SECRET_ID`.
@@ -177,6 +203,7 @@ impl Variable {
             Self::JudgingQueueUrl => "SN17_JUDGING_QUEUE_URL",
             Self::Shards => "SN17_SHARDS",
             Self::Policy => "SN17_POLICY",
+            Self::JudgeUrl => "SN17_JUDGE_URL",
             Self::ValidatorHotkey => "SN17_VALIDATOR_HOTKEY",
             Self::ApiKeySecretId => "SN17_API_KEY_SECRET_ID",
             Self::AdminKeySecretId => "SN17_ADMIN_KEY_SECRET_ID",
@@ -221,7 +248,7 @@ pub struct Network {
     pub bucket: String,
     /// Shards of the open queues and of the due calendar, 1 to 1024.
     pub shards: u16,
-    /// The numbers of the game, validated.
+    /// The numbers of the game, validated; there is a judge if they say so or if its URL is set.
     pub policy: Policy,
     /// The hotkey that miners address and sign for.
     pub validator: Hotkey,
@@ -278,7 +305,7 @@ impl Settings {
         let network = role.variables().contains(&Variable::Bucket).then(|| Network {
             bucket: reader.required(Variable::Bucket, bucket_name),
             shards: reader.optional(Variable::Shards, shards).unwrap_or(SHARDS_DEFAULT),
-            policy: reader.optional(Variable::Policy, policy).unwrap_or_default(),
+            policy: reader.policy(),
             validator: reader.required_or(Variable::ValidatorHotkey, validator, Hotkey([0; 32])),
         });
         let secrets = role.variables().contains(&Variable::ApiKeySecretId).then(|| SecretIds {
@@ -345,6 +372,13 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
             self.faults.push(format!("{} is not set", variable.name()));
         }
         value.unwrap_or(stand_in)
+    }
+
+    /// The policy. Who names a judge means to have one, so that no program has to be told twice.
+    fn policy(&mut self) -> Policy {
+        let mut rules = self.optional(Variable::Policy, policy).unwrap_or_default();
+        rules.judge.enabled |= self.optional(Variable::JudgeUrl, url).is_some();
+        rules
     }
 
     /// A variable that must be set for the roles that read it.

@@ -26,6 +26,7 @@ fn good(name: &str) -> Option<String> {
         "SN17_ADMIN_KEY_SECRET_ID" => "sn17/admin",
         "SN17_EDGE_URL" => "https://edge.example.org:4443",
         "SN17_POLICY" => r#"{"tasks":{"copies":2}}"#,
+        "SN17_JUDGE_URL" => "https://judge.example.org/v1",
         "SN17_SHARDS" => "128",
         "SN17_API_KEY_SECRET" => API_KEY_SECRET,
         "SN17_ADMIN_KEY" => ADMIN_KEY,
@@ -79,7 +80,7 @@ fn each_role_asks_for_its_variables_and_no_other() {
         assert_eq!(settings.queues.timers.is_some(), matches!(role, Role::Dispatch | Role::Sweeper));
         let judges = matches!(role, Role::Dispatch | Role::Sweeper | Role::Duelist);
         assert_eq!(settings.queues.judging.is_some(), judges);
-        let scores = !matches!(role, Role::Duelist | Role::Edge);
+        let scores = !matches!(role, Role::Chain | Role::Duelist | Role::Edge);
         assert_eq!(!settings.queues.scoring.is_empty(), scores);
     }
 }
@@ -95,12 +96,33 @@ fn what_is_set_is_read_and_what_is_not_has_its_default() {
     assert_eq!(settings.secrets().unwrap().admin_key, "sn17/admin");
     assert_eq!(settings.edge_url.as_deref(), Some("https://edge.example.org:4443"));
 
-    let optional = ["SN17_SHARDS", "SN17_POLICY", "SN17_EDGE_URL"];
+    let optional = ["SN17_SHARDS", "SN17_POLICY", "SN17_JUDGE_URL", "SN17_EDGE_URL"];
     let without = |name: &str| good(name).filter(|_| !optional.contains(&name));
     let settings = Settings::from_lookup(Role::Miner, without).unwrap();
     let network = settings.network().unwrap();
     assert_eq!((network.shards, network.policy), (4, Policy::default()));
     assert_eq!(settings.edge_url, None);
+}
+
+#[test]
+fn a_judge_that_is_named_is_one_for_every_program() {
+    for role in Role::ALL {
+        let enabled = |lookup: &dyn Fn(&str) -> Option<String>| {
+            let settings = Settings::from_lookup(role, lookup).unwrap();
+            settings.network.map(|network| network.policy.judge.enabled)
+        };
+        let reads_it = role.variables().contains(&Variable::JudgeUrl);
+        assert_eq!(reads_it, !matches!(role, Role::Dispatch | Role::Edge), "{role:?}");
+        let runs_use_cases = role != Role::Dispatch;
+        assert_eq!(enabled(&good), runs_use_cases.then_some(reads_it), "{role:?}");
+        let without = |name: &str| good(name).filter(|_| name != "SN17_JUDGE_URL");
+        assert_eq!(enabled(&without), runs_use_cases.then_some(false), "{role:?}");
+        let by_policy = |name: &str| match name {
+            "SN17_POLICY" => Some(r#"{"judge":{"enabled":true}}"#.to_owned()),
+            _ => without(name),
+        };
+        assert_eq!(enabled(&by_policy), runs_use_cases.then_some(true), "{role:?}");
+    }
 }
 
 #[test]
@@ -143,6 +165,7 @@ fn faulty_values_are_refused() {
     check("SN17_SCORING_DEAD_LETTERS_URL", "https://user@host/1/q", "URL of a host");
     check("SN17_EDGE_URL", "https://", "URL of a host");
     check("SN17_EDGE_URL", "https://a b", "URL of a host");
+    check("SN17_JUDGE_URL", "judge.example.org", "URL of a host");
     check("SN17_SHARDS", "0", "1 to 1024");
     check("SN17_SHARDS", "1025", "1 to 1024");
     check("SN17_SHARDS", "four", "1 to 1024");
