@@ -10,6 +10,7 @@ mod keys;
 mod miners;
 pub mod ports;
 mod prompts;
+mod roster;
 mod scoring;
 mod standings;
 mod submissions;
@@ -32,6 +33,7 @@ pub use miners::{Admission, AssignedTask, PullAnswer};
 pub use prompts::{PromptBook, PromptImage, sha256};
 pub use scoring::{
     Attempt, Conclusion, Examined, Previews, ScoreError, Scored, Scorer, ScoringJob, ScoringPrompt,
+pub use roster::{RefreshError, Refreshed};
 };
 pub use standings::{RestoreMode, STANDINGS_PAGE_MAX};
 pub use submissions::{Intake, IntakeError, SubmitAnswer, TakenSubmission, Verdict};

@@ -1,12 +1,12 @@
-//! What happens without being asked for: timers, repairs, the roster.
+//! What happens without being asked for: timers and repairs.
 
 use std::ops::Add;
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use sn17_core::ledger::{Effect, LoadSpec, QueueName};
 use sn17_core::settle::Finding;
-use sn17_core::state::{Key, Neuron, Roster};
-use sn17_core::{Hotkey, TaskId, miner, settle, task};
+use sn17_core::state::Key;
+use sn17_core::{Hotkey, TaskId, settle, task};
 
 use crate::App;
 use crate::ports::{Due, PortResult, transact};
@@ -16,7 +16,7 @@ const SWEEP_MAX: usize = 1_000;
 /// So many items at the same time: a thousand of a table some milliseconds away are done in seconds.
 const PARALLEL: usize = 8;
 
-/// What a sweep or a roster change did.
+/// What a sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Upkeep {
     /// Tasks ended because their time had come.
@@ -116,40 +116,6 @@ impl App {
         }
     }
 
-    /// Makes the sessions agree with the metagraph: newcomers get a session and a fresh record, whoever left or
-    /// was replaced loses both. Safe to repeat after a crash in between.
-    ///
-    /// # Errors
-    /// Those of the ledger; whatever has been applied stays.
-    pub async fn apply_roster(&self, neurons: Vec<Neuron>) -> PortResult<()> {
-        let new = Roster { neurons };
-        let view = self.ports.ledger.read(self.now(), LoadSpec::keys([Key::Roster])).await?;
-        let old = view.roster().map(|(_, roster)| roster.clone()).unwrap_or_default();
-        // A miner that moved to another uid leaves before it comes; beyond that nobody's state depends on another's.
-        let departed = stream::iter(miner::departed(&old, &new)).map(Ok);
-        departed.try_for_each_concurrent(PARALLEL, |hotkey| self.deregister(hotkey)).await?;
-        let strong = miner::strong_uids(&new.neurons, self.policy.miners.strong_miners);
-        let registered = stream::iter(new.neurons.clone()).map(Ok);
-        registered
-            .try_for_each_concurrent(PARALLEL, |neuron| {
-                let is_strong = strong.binary_search(&neuron.uid).is_ok();
-                self.register(neuron, is_strong)
-            })
-            .await?;
-        let load = LoadSpec::keys([Key::Roster]);
-        let decide = move |view: &_| miner::note_roster(view, new.clone());
-        transact(&*self.ports.ledger, self.decision_id(), self.now(), load, decide).await
-    }
-
-    /// The roster last applied.
-    ///
-    /// # Errors
-    /// Those of the ledger.
-    pub async fn roster(&self) -> PortResult<Vec<Neuron>> {
-        let view = self.ports.ledger.read(self.now(), LoadSpec::keys([Key::Roster])).await?;
-        Ok(view.roster().map(|(_, roster)| roster.neurons.clone()).unwrap_or_default())
-    }
-
     /// The submissions whose scoring failed so often that they were given up, oldest first, at most `max`.
     ///
     /// # Errors
@@ -208,20 +174,5 @@ impl App {
         let policy = self.policy;
         let decide = move |view: &_| settle::resend(view, task, hotkey, now, &policy);
         transact(&*self.ports.ledger, self.decision_id(), now, settle::load(task, hotkey), decide).await
-    }
-
-    async fn register(&self, neuron: Neuron, is_strong: bool) -> PortResult<()> {
-        let policy = self.policy;
-        let load = LoadSpec::keys([Key::Session(neuron.hotkey), Key::Record(neuron.hotkey)]);
-        let decide = move |view: &_| miner::register(view, &neuron, is_strong, &policy);
-        transact(&*self.ports.ledger, self.decision_id(), self.now(), load, decide).await
-    }
-
-    async fn deregister(&self, hotkey: Hotkey) -> PortResult<()> {
-        let now = self.now();
-        let policy = self.policy;
-        let load = LoadSpec::keys([Key::Session(hotkey), Key::Record(hotkey)]);
-        let decide = move |view: &_| miner::deregister(view, hotkey, now, &policy);
-        transact(&*self.ports.ledger, self.decision_id(), now, load, decide).await
     }
 }

@@ -8,7 +8,7 @@
 use std::fmt;
 
 use futures_util::future::try_join_all;
-use sn17_core::state::Neuron as RosterNeuron;
+use sn17_core::state::{Neuron as RosterNeuron, Roster};
 use sn17_core::{Hotkey, UnixMs};
 
 use crate::neurons::{self, Neuron};
@@ -59,8 +59,8 @@ pub struct WeightRules {
 }
 
 impl Snapshot {
-    /// The neurons as the rules of the game know them: stake as consensus counts it, in tokens.
-    pub fn roster(&self) -> Vec<RosterNeuron> {
+    /// The neurons as the rules of the game know them, with the block: stake as consensus counts it, in tokens.
+    pub fn roster(&self) -> Roster {
         let stakes = self.subnet.stakes_rao.iter().map(|stake| neurons::tokens(*stake));
         let neuron = |(neuron, stake): (&Neuron, f64)| RosterNeuron {
             uid: neuron.uid,
@@ -69,7 +69,8 @@ impl Snapshot {
             stake,
             incentive: neuron.incentive,
         };
-        self.neurons.iter().zip(stakes).map(neuron).collect()
+        let neurons = self.neurons.iter().zip(stakes).map(neuron).collect();
+        Roster { neurons, block: Some(self.block) }
     }
 
     /// The neuron that works with this key.

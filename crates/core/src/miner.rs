@@ -125,6 +125,14 @@ pub fn strong_uids(neurons: &[Neuron], count: usize) -> Vec<u16> {
     uids
 }
 
+impl Roster {
+    /// Whether this one is out of date beside another: both are the chain's, and the other is of a later block. What
+    /// an operator says always stands, until the chain is asked again.
+    pub fn is_older_than(&self, other: &Self) -> bool {
+        matches!((self.block, other.block), (Some(own), Some(others)) if own < others)
+    }
+}
+
 /// The hotkeys of `old` that are gone from `new`, or sit at another uid there: their state goes too.
 pub fn departed(old: &Roster, new: &Roster) -> Vec<Hotkey> {
     let stays = |neuron: &&Neuron| {
@@ -206,10 +214,13 @@ pub fn deregister(view: &View, hotkey: Hotkey, now: UnixMs, policy: &Policy) -> 
     if writes.is_empty() { Step::Reply(()) } else { Step::Commit { writes, reply: () } }
 }
 
-/// Notes the roster that has been applied.
+/// Notes the roster that has been applied, unless one of a later block is noted already.
 pub fn note_roster(view: &View, roster: Roster) -> Step<()> {
     if !view.has_loaded(&Key::Roster) {
         return Step::Load(LoadSpec::keys([Key::Roster]));
+    }
+    if view.roster().is_some_and(|(_, noted)| roster.is_older_than(noted)) {
+        return Step::Reply(());
     }
     let item = Item::Roster(roster);
     let write = match view.get(&Key::Roster) {

@@ -409,6 +409,8 @@ pub struct Roster {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Neuron {
     /// Its slot on the subnet.
+    /// The chain's block that it is the state of; none if it comes from an operator.
+    pub block: Option<u64>,
     pub uid: u16,
     /// Its key.
     pub hotkey: Hotkey,

@@ -20,6 +20,9 @@ const BODY_BYTES_MAX: u64 = (NEURONS_MAX as u64) << 10;
 struct RosterReply {
     /// The hotkey that miners address and sign for.
     validator: String,
+    /// The chain's block that the roster is the state of, if it comes from the chain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    block: Option<u64>,
     #[serde(flatten)]
     metagraph: Metagraph,
 }
@@ -33,8 +36,10 @@ struct AppliedReply {
 pub(crate) async fn get(State(server): State<Arc<Server>>, request: Request) -> Result<Response, Refusal> {
     let (parts, _) = request.into_parts();
     server.check_admin(&parts)?;
-    let metagraph = Metagraph::of(&server.app.roster().await?);
-    Ok(json(&RosterReply { validator: ss58::encode(&server.app.validator()), metagraph }))
+    let roster = server.app.noted_roster().await?;
+    let metagraph = Metagraph::of(&roster.neurons);
+    let validator = ss58::encode(&server.app.validator());
+    Ok(json(&RosterReply { validator, block: roster.block, metagraph }))
 }
 
 /// `PUT /admin/metagraph`: makes these miners the registered ones, and all others strangers. A repeated one changes
@@ -46,6 +51,10 @@ pub(crate) async fn put(State(server): State<Arc<Server>>, request: Request) -> 
         RosterSource::Operator => {}
         RosterSource::File => {
             let message = "this network follows a metagraph file: change that file instead";
+            return Err(Refusal::new(StatusCode::CONFLICT, "roster_source", message));
+        }
+        RosterSource::Chain => {
+            let message = "this network follows the chain: who registers there is registered here";
             return Err(Refusal::new(StatusCode::CONFLICT, "roster_source", message));
         }
     }

@@ -99,6 +99,8 @@ pub enum RosterSource {
 impl Default for HttpOptions {
     /// All routes but the admin ones, 64 MiB for small bodies, 256 MiB for prompts, 512 MiB for submissions, 1 GiB for conversions of any size,
     /// the original gateway's rate limits, long work in place, no limit of a platform, no redirects, no observer, the
+    /// The chain, which the host follows: the same is true of it.
+    Chain,
     /// roster from a file.
     fn default() -> Self {
         Self {

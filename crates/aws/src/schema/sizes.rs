@@ -134,7 +134,7 @@ fn record() -> Item {
 
 fn roster() -> Item {
     let neuron = Neuron { uid: 255, hotkey: HOTKEY, coldkey: Some(HOTKEY), stake: LONG, incentive: LONG };
-    Item::Roster(Roster { neurons: vec![neuron; MINERS] })
+    Item::Roster(Roster { neurons: vec![neuron; MINERS], block: Some(u64::MAX) })
 }
 
 fn duel() -> Item {

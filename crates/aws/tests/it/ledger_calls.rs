@@ -261,7 +261,7 @@ async fn a_duel_from_its_making_to_its_verdict() {
     let rules = &mut world.policy.duels;
     (rules.slots, rules.start_delay_secs, rules.inactive_secs) = (2, 0, u64::MAX);
     world.register(neuron(2)).await;
-    let roster = Roster { neurons: [1, 2].map(neuron).to_vec() };
+    let roster = Roster { neurons: [1, 2].map(neuron).to_vec(), block: None };
     world.decide(LoadSpec::keys([Key::Roster]), move |view| miner::note_roster(view, roster.clone())).await;
     assert_eq!(world.make_duel().await, None, "it begins to count the time");
     world.calls.take();

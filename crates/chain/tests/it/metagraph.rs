@@ -65,7 +65,9 @@ async fn a_truthful_node_gives_the_metagraph() {
     let rules = WeightRules { stake_rao_min: 1_000_000_000_000, commit_version: Some(4) };
     assert_eq!(snapshot.weight_rules, rules);
 
-    let roster = snapshot.roster();
+    let noted = snapshot.roster();
+    assert_eq!(noted.block, Some(4_000_123));
+    let roster = noted.neurons;
     assert_eq!(roster.len(), 256);
     assert_eq!(roster[255].uid, 255);
     assert_eq!(roster[255].hotkey, Hotkey(WireNeuron::at(255).hotkey));

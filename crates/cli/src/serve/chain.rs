@@ -1,16 +1,16 @@
-//! The registered miners as the chain knows them, asked again every ten minutes.
+//! The registered miners as the chain knows them, asked again and again.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use sn17_app::App;
+use sn17_app::{App, Refreshed};
 use sn17_chain::{Endpoint, Metagraph, Settings, SpecVersions};
 
-/// The chain is asked this often, as the original asks it.
-const REFRESH_EVERY: Duration = Duration::from_secs(600);
-/// After an answer that is not believed it is asked again this soon.
+/// The chain is asked every ten minutes, as the original asks it.
+const REFRESH_EVERY_SECS: u64 = 600;
+/// After an answer that is not believed it is asked again this soon, unless it is asked more often anyway.
 const RETRY_AFTER: Duration = Duration::from_secs(60);
 /// The subnet of the network.
 const NETUID: u16 = 17;
@@ -27,6 +27,16 @@ pub(crate) struct ChainArgs {
         conflicts_with = "metagraph"
     )]
     subtensor: Vec<Endpoint>,
+    /// Seconds from one metagraph to the next.
+    #[arg(
+        long,
+        env = "SN17_SUBTENSOR_EVERY",
+        value_name = "SECS",
+        default_value_t = REFRESH_EVERY_SECS,
+        value_parser = clap::value_parser!(u64).range(1..=86_400),
+        requires = "subtensor"
+    )]
+    subtensor_every: u64,
     /// The subnet on that chain.
     #[arg(long, env = "SN17_NETUID", default_value_t = NETUID)]
     netuid: u16,
@@ -38,7 +48,12 @@ pub(crate) struct ChainArgs {
 impl ChainArgs {
     /// No chain: a metagraph file says who is registered.
     pub(crate) const fn none() -> Self {
-        Self { subtensor: Vec::new(), netuid: NETUID, spec_versions: SpecVersions::KNOWN }
+        Self {
+            subtensor: Vec::new(),
+            subtensor_every: REFRESH_EVERY_SECS,
+            netuid: NETUID,
+            spec_versions: SpecVersions::KNOWN,
+        }
     }
 
     /// The chain, if one is named.
@@ -52,7 +67,12 @@ impl ChainArgs {
             ..Settings::new(self.subtensor.clone())
         };
         let metagraph = Metagraph::new(settings).context("--subtensor")?;
-        Ok(Some(Chain { metagraph, block: 0 }))
+        Ok(Some(Chain { metagraph, refresh_every: Duration::from_secs(self.subtensor_every) }))
+    }
+
+    /// Whether the chain, and not a file, says who is registered.
+    pub(crate) const fn is_named(&self) -> bool {
+        !self.subtensor.is_empty()
     }
 
     /// How `serve` names it at its start; none without a chain.
@@ -62,36 +82,28 @@ impl ChainArgs {
     }
 }
 
-/// The chain, and how far it has been followed.
+/// The chain, and how often it is asked.
 #[derive(Debug)]
 pub(crate) struct Chain {
     metagraph: Metagraph,
-    block: u64,
+    refresh_every: Duration,
 }
 
 impl Chain {
-    /// Asks who is registered and applies it; answers how many. Whatever goes wrong leaves the last good roster in place.
-    pub(crate) async fn apply(&mut self, app: &App) -> anyhow::Result<usize> {
-        let snapshot = self.metagraph.fetch(app.now(), self.block).await?;
-        let neurons = snapshot.roster();
-        anyhow::ensure!(!neurons.is_empty(), "the chain says that nobody is registered");
-        let miners = neurons.len();
-        app.apply_roster(neurons).await?;
-        self.block = snapshot.block;
-        Ok(miners)
-    }
-
-    /// Asks again and again.
-    pub(crate) async fn follow(mut self, app: Arc<App>) {
+    /// Asks who is registered and applies it, again and again. Whatever goes wrong leaves the last good roster in place.
+    pub(crate) async fn follow(self, app: Arc<App>) {
         loop {
-            let pause = match self.apply(&app).await {
-                Ok(miners) => {
-                    tracing::info!(miners, block = self.block, "metagraph applied");
-                    REFRESH_EVERY
+            let fetch = async |now, known_block| {
+                self.metagraph.fetch(now, known_block).await.map(|snapshot| snapshot.roster())
+            };
+            let pause = match app.refresh_roster(fetch).await {
+                Ok(Refreshed { miners, block }) => {
+                    tracing::info!(miners, block, "metagraph applied");
+                    self.refresh_every
                 }
                 Err(error) => {
-                    tracing::error!("metagraph not applied, the last good one stays: {error:#}");
-                    RETRY_AFTER
+                    tracing::error!("metagraph not applied, the last good one stays: {error}");
+                    self.refresh_every.min(RETRY_AFTER)
                 }
             };
             tokio::time::sleep(pause).await;

@@ -19,7 +19,7 @@ use sn17_app::ports::{Ledger, Queue};
 use sn17_app::{App, Ports, PromptBook, Scorer};
 use sn17_core::Hotkey;
 use sn17_core::policy::Policy;
-use sn17_http::{AdminKey, Blocking, HttpOptions, RateLimits};
+use sn17_http::{AdminKey, Blocking, HttpOptions, RateLimits, RosterSource, Routes};
 use sn17_llm::JudgeArgs;
 use sn17_store::{Embedded, FolderBlobs, FolderOptions, Options};
 use sn17_wire::ss58;
@@ -409,9 +409,11 @@ async fn scoring_process(args: &ServeArgs, splats_max: usize) -> anyhow::Result<
     let models = models::given_or_synthetic(args.models.as_deref())?;
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     let program = ChildProgram { program, subcommand: "worker" };
+    let roster_from = if args.chain.is_named() { RosterSource::Chain } else { RosterSource::File };
     let process = ScoringProcess::new(program, ChildArgs { models: models.clone(), splats_max });
     let ready = process.start().await.context("scoring cannot start (--no-worker serves without it)")?;
     let scoring =
+        roster_from,
         Scoring::Models { folder: models, version: ready.model_version, synthetic: ready.synthetic };
     Ok((Arc::new(process), scoring))
 }

@@ -2,7 +2,7 @@
 
 use sn17_core::miner::{self, departed, strong_uids};
 use sn17_core::pull::PullReply;
-use sn17_core::state::{Key, Neuron, Roster, TaskState};
+use sn17_core::state::{Item, Key, Neuron, Roster, TaskState};
 use sn17_core::submit::SubmitReply;
 
 use crate::world::{World, hotkey, scored};
@@ -52,10 +52,8 @@ fn strong_miners_have_the_highest_incentive_and_the_higher_uid_among_equals() {
 
 #[test]
 fn departed_are_those_who_left_or_moved() {
-    let old = Roster { neurons: vec![neuron(0, 10, 0.0), neuron(1, 11, 0.0), neuron(2, 12, 0.0)] };
-    let new = Roster {
-        neurons: vec![neuron(0, 10, 0.5), neuron(1, 13, 0.0), neuron(2, 14, 0.0), neuron(3, 12, 0.0)],
-    };
+    let old = given(vec![neuron(0, 10, 0.0), neuron(1, 11, 0.0), neuron(2, 12, 0.0)]);
+    let new = given(vec![neuron(0, 10, 0.5), neuron(1, 13, 0.0), neuron(2, 14, 0.0), neuron(3, 12, 0.0)]);
     assert_eq!(departed(&old, &new), [hotkey(11), hotkey(12)]);
     assert!(departed(&Roster::default(), &new).is_empty());
 }
@@ -161,7 +159,7 @@ fn as_2_becoming_strong_opens_tasks_behind_the_cursor() {
 #[test]
 fn the_roster_is_noted_once() {
     let mut world = World::new();
-    let roster = Roster { neurons: vec![neuron(0, 10, 0.5)] };
+    let roster = given(vec![neuron(0, 10, 0.5)]);
     for changes in [1, 0] {
         let before = world.decisions;
         let noted = roster.clone();
@@ -169,7 +167,32 @@ fn the_roster_is_noted_once() {
             .transact(sn17_core::ledger::LoadSpec::default(), |view| miner::note_roster(view, noted.clone()));
         assert_eq!(world.decisions - before, changes);
     }
-    let changed = Roster { neurons: vec![neuron(0, 11, 0.5)] };
+    let changed = given(vec![neuron(0, 11, 0.5)]);
     world.transact(sn17_core::ledger::LoadSpec::default(), |view| miner::note_roster(view, changed.clone()));
     assert_eq!(world.row(&Key::Roster).map(|stored| stored.rev), Some(2));
+}
+
+#[test]
+fn a_block_that_is_noted_is_not_gone_back_behind() {
+    let mut world = World::new();
+    let mut note = |uid: u16, block: Option<u64>| {
+        let roster = Roster { neurons: vec![neuron(uid, 10, 0.5)], block };
+        world.transact(sn17_core::ledger::LoadSpec::default(), |view| {
+            miner::note_roster(view, roster.clone())
+        });
+        let Some(Item::Roster(noted)) = world.row(&Key::Roster).map(|stored| stored.item.clone()) else {
+            panic!("nothing is noted")
+        };
+        (noted.neurons[0].uid, noted.block)
+    };
+    assert_eq!(note(1, Some(100)), (1, Some(100)));
+    assert_eq!(note(2, Some(99)), (1, Some(100)), "older");
+    assert_eq!(note(3, Some(100)), (3, Some(100)), "the same again");
+    assert_eq!(note(3, Some(101)), (3, Some(101)), "a block without changes counts too");
+    assert_eq!(note(4, None), (4, None), "an operator's word stands");
+    assert_eq!(note(5, Some(7)), (5, Some(7)), "and the chain may be another one after it");
+}
+
+fn given(neurons: Vec<Neuron>) -> Roster {
+    Roster { neurons, block: None }
 }

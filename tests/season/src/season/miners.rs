@@ -139,7 +139,7 @@ impl Season {
         }
         let neurons: Vec<Neuron> = self.miners.iter().map(Miner::neuron).collect();
         let strong = miner::strong_uids(&neurons, policy.miners.strong_miners);
-        let roster = Roster { neurons };
+        let roster = Roster { neurons, block: None };
         let old = match self.item(&Key::Roster) {
             Some(Item::Roster(old)) => old.clone(),
             Some(_) | None => Roster::default(),

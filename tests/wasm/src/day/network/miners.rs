@@ -248,7 +248,7 @@ impl Network {
             stake: miner.stake,
             incentive: miner.incentive,
         };
-        Roster { neurons: present.map(neuron).collect() }
+        Roster { neurons: present.map(neuron).collect(), block: None }
     }
 
     fn apply_roster(&mut self) -> Result<(), Fault> {
