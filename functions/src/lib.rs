@@ -6,9 +6,11 @@
 //! | `miner` | its function URL | `PullTask`, `SubmitResults`, `GetVersion` |
 //! | `dispatch` | the table's stream | sends effects to their queues |
 //! | `sweeper` | the timers' queue, and every minute | ends what is due, repairs what was lost, makes duels |
+//! | `chain` | every ten minutes, where nodes are named | asks the chain who is registered |
 //!
 //! A function is wiring: the use cases are in `sn17-app`, the adapters in `sn17-aws`.
 
+mod chain;
 mod embedded_metrics;
 mod http;
 mod outbox;
@@ -22,6 +24,7 @@ use sn17_aws::clients::Clients;
 use sn17_aws::native;
 use sn17_aws::settings::{Role, Settings};
 
+pub use chain::{Chain, chain_settings};
 pub use embedded_metrics::embedded_metrics;
 pub use http::{BODY_BYTES_MAX, CONVERSION_BYTES_MAX, REDIRECT_ABOVE_BYTES, serve, serve_streaming};
 pub use outbox::dispatch;

@@ -134,7 +134,7 @@ impl Sweeper {
 
     /// Notes the standings if this is their minute; answers how many miners there are then.
     async fn note_leaderboard(&self) -> PortResult<Option<usize>> {
-        if self.app.now().secs() / 60 % LEADERBOARD_MINUTES != 0 {
+        if !(self.app.now().secs() / 60).is_multiple_of(LEADERBOARD_MINUTES) {
             return Ok(None);
         }
         Ok(Some(self.app.note_leaderboard().await?.rows.len()))

@@ -22,7 +22,8 @@ async fn main() -> Result<(), Error> {
     ));
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
         let sweeper = Arc::clone(&sweeper);
-        async move { sweeper.handle(event.payload).await }
+        // All duties are in it side by side, which is more than a stack should hold.
+        Box::pin(async move { sweeper.handle(event.payload).await })
     }))
     .await
 }

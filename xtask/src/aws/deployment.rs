@@ -16,7 +16,7 @@ use crate::process;
 use crate::workspace::Workspace;
 
 /// The programs of the package `sn17-functions`.
-const FUNCTIONS: [&str; 4] = ["gateway", "miner", "dispatch", "sweeper"];
+const FUNCTIONS: [&str; 5] = ["gateway", "miner", "dispatch", "sweeper", "chain"];
 /// Name of the stack.
 const STACK: &str = "sn17";
 /// The bucket that code and nested templates are uploaded to.

@@ -17,7 +17,7 @@ use crate::workspace::Workspace;
 const CARGO_LAMBDA: Environment =
     Environment { name: "cargo-lambda", recipe: &[&["install", "cargo-lambda==1.9.2"]], module: "ziglang" };
 /// The functions.
-const FUNCTIONS: [&str; 4] = ["gateway", "miner", "dispatch", "sweeper"];
+const FUNCTIONS: [&str; 5] = ["gateway", "miner", "dispatch", "sweeper", "chain"];
 /// The profile that they are shipped with.
 const PROFILE: &str = "function";
 /// The processor that they are shipped for, as the template's default says.
@@ -132,6 +132,8 @@ fn environment(address: &str) -> Vec<(&'static str, String)> {
         ("SN17_VALIDATOR_HOTKEY", "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"),
         ("SN17_API_KEY_SECRET_ID", "api-key"),
         ("SN17_ADMIN_KEY_SECRET_ID", "admin-key"),
+        // A node is asked when there is work, not at the start.
+        ("SN17_SUBTENSOR", "https://node.invalid"),
     ]
     .map(|(name, value)| (name, value.to_owned()))
     .into();
