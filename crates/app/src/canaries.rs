@@ -9,7 +9,7 @@ use bytes::Bytes;
 use sn17_core::judging::Worst;
 use sn17_core::policy::JudgeRules;
 
-use crate::judging::{Judge, JudgeError, Question};
+use crate::judging::{Judge, JudgeError, Question, Tally};
 use crate::scoring::ScoringPrompt;
 
 /// How much the latest answer counts.
@@ -47,6 +47,7 @@ impl Canaries {
         random: u128,
         judge: &dyn Judge,
         rules: &JudgeRules,
+        tally: &Tally,
     ) -> Result<(), JudgeError> {
         let (stranger, is_believed) = self.meet(prompt, shown, rules);
         let (is_first, lot) = (random & 1 == 0, lot(random >> 1));
@@ -56,7 +57,8 @@ impl Canaries {
             let seed = u64::try_from(random >> 64).unwrap_or_default();
             let question = Question { prompt: prompt.clone(), first, second, seed };
             let worst = judge.ask(&question).await?.worst;
-            self.note(worst == if is_first { Worst::First } else { Worst::Second });
+            let is_right = worst == if is_first { Worst::First } else { Worst::Second };
+            tally.note_canary(is_right, self.note(is_right));
         }
         let accuracy = self.lock().accuracy;
         if accuracy >= rules.canary_accuracy_min {
@@ -81,7 +83,8 @@ impl Canaries {
         (stranger, is_believed)
     }
 
-    fn note(&self, is_right: bool) {
+    /// Notes an answer; returns the accuracy with it.
+    fn note(&self, is_right: bool) -> f64 {
         let mut state = self.lock();
         state.accuracy = state.accuracy * (1.0 - ALPHA) + if is_right { ALPHA } else { 0.0 };
         tracing::info!(
@@ -89,6 +92,7 @@ impl Canaries {
             judge.accuracy = state.accuracy,
             "a question with a known answer"
         );
+        state.accuracy
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {

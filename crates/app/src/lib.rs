@@ -27,13 +27,15 @@ use sn17_core::{Hotkey, UnixMs};
 pub use clients::{AddTask, AddTaskError, NewPrompt, ResultFile, ResultLink, TaskStatus};
 pub use collector::{PromptsForValidator, SubmitPromptsError};
 pub use competition::{DUELS_PAGE_MAX, DuelPicture, DuelSide};
-pub use judging::{Judge, JudgeError, Judged, Question};
+pub use judging::{
+    DURATION_MS_MAX, Ground, Judge, JudgeError, JudgeFigures, Judged, Judgement, Question, Reply, Weighed,
+};
 pub use keys::{Caller, KeyLimits, KeyRow, KeySecret, NewKey};
 pub use miners::{Admission, AssignedTask, PullAnswer};
 pub use prompts::{PromptBook, PromptImage, sha256};
+pub use roster::{RefreshError, Refreshed};
 pub use scoring::{
     Attempt, Conclusion, Examined, Previews, ScoreError, Scored, Scorer, ScoringJob, ScoringPrompt,
-pub use roster::{RefreshError, Refreshed};
 };
 pub use standings::{RestoreMode, STANDINGS_PAGE_MAX};
 pub use submissions::{Intake, IntakeError, SubmitAnswer, TakenSubmission, Verdict};
@@ -86,6 +88,7 @@ pub struct App {
     prompts: PromptBook,
     uploads: turns::UploadGuards,
     canaries: canaries::Canaries,
+    judging: judging::Tally,
     /// How long scoring a submission takes; 0 while nobody knows.
     pace_ms: AtomicU64,
     /// How long each submission ahead has lately held up the verdicts that were waited for.
@@ -111,6 +114,7 @@ impl App {
             prompts,
             uploads: turns::UploadGuards::default(),
             canaries: canaries::Canaries::default(),
+            judging: judging::Tally::default(),
             pace_ms: AtomicU64::new(0),
             wait_pace_ms: AtomicU64::new(scoring::PACE_UNKNOWN_MS),
         }

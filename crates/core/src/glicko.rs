@@ -69,11 +69,16 @@ pub enum GlickoFlavour {
     UpstreamCompat,
 }
 
-/// The numbers of the rating system; the defaults are the original validator's.
+/// The numbers of the rating system; the defaults are the original validator's, but for the volatility.
+///
+/// The original lets a volatility be 0.03 to 0.2 and begins with 0.5. At 0.2 a strength is expected to move by 35 points
+/// at every duel, so that a rating remembers little more than the last dozen. Of 200 simulated miners after four days it
+/// puts FIRST02 (Kendall's tau-b, before a judge who is right in 80 % of all cases); 0.03, five points a duel, puts
+/// FIRST003. Still less does better where miners stay as they are, and worse where they change.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GlickoRules {
-    /// A newcomer's rating. Its volatility of 0.5 lies above its bounds on purpose: the first duel clamps it.
+    /// A newcomer's rating. It may lie outside the bounds: the first duel clamps it.
     pub initial: Rating,
     /// The system constant tau, which limits the change of the volatility; above zero.
     pub tau: f64,
@@ -90,18 +95,31 @@ pub struct GlickoRules {
 impl Default for GlickoRules {
     fn default() -> Self {
         Self {
-            initial: Rating { rating: 1500.0, deviation: 350.0, volatility: 0.5 },
+            initial: Rating { rating: 1500.0, deviation: 350.0, volatility: 0.03 },
             tau: 0.5,
             rating_bounds: Bounds { min: 0.0, max: 3000.0 },
             deviation_bounds: Bounds { min: 30.0, max: 350.0 },
-            volatility_bounds: Bounds { min: 0.03, max: 0.2 },
+            volatility_bounds: Bounds { min: 0.03, max: 0.03 },
             flavour: GlickoFlavour::Textbook,
         }
     }
 }
 
+impl GlickoRules {
+    /// The original: its volatilities and its library's volatility function.
+    pub fn upstream() -> Self {
+        let rules = Self::default();
+        Self {
+            initial: Rating { volatility: 0.5, ..rules.initial },
+            volatility_bounds: Bounds { min: 0.03, max: 0.2 },
+            flavour: GlickoFlavour::UpstreamCompat,
+            ..rules
+        }
+    }
+}
+
 /// How a duel ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The left side won.
@@ -257,7 +275,7 @@ mod tests {
     const UPSTREAM: GlickoFlavour = GlickoFlavour::UpstreamCompat;
 
     fn rules(flavour: GlickoFlavour) -> GlickoRules {
-        GlickoRules { flavour, ..GlickoRules::default() }
+        GlickoRules { flavour, ..GlickoRules::upstream() }
     }
 
     fn rated(rating: f64, deviation: f64, volatility: f64) -> Rating {
@@ -305,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_first_duel_in_both_flavours() {
-        let fresh = GlickoRules::default().initial;
+        let fresh = GlickoRules::upstream().initial;
         let (left, right) = duel(fresh, fresh, Outcome::Left, &rules(GlickoFlavour::Textbook));
         check(left, (1_668.946_772_549_41, 296.194_179_566_731_2, 0.2));
         check(right, (1_331.053_227_450_59, 296.194_179_566_731_2, 0.2));
@@ -318,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_first_draw_in_the_original_flavour() {
-        let fresh = GlickoRules::default().initial;
+        let fresh = GlickoRules::upstream().initial;
         let (left, right) = duel(fresh, fresh, Outcome::Draw, &rules(UPSTREAM));
         check(left, (1500.0, 296.179_001_014_041_55, 0.2));
         assert_eq!(left, right);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sn17_app::ports::{Delivery, PortError, PortErrorKind, PortResult};
-use sn17_app::{App, Attempt, Examined, Judge, Judged, Scorer};
+use sn17_app::{App, Attempt, Examined, Judge, Judged, Scorer, Weighed};
 use sn17_core::ledger::{Contest, Effect, QueueName};
 use tokio::sync::watch;
 use tracing::Instrument as _;
@@ -20,6 +20,9 @@ const REMOTE_WAIT_SECS: u32 = 10;
 const BEAT_EVERY: Duration = Duration::from_secs(10);
 /// Seconds until a failed attempt is repeated the first time; the square of the attempt multiplies it.
 const RETRY_SECS: u32 = 3;
+/// Seconds that a delivery is put off at most: SQS holds no message back for longer. Whoever gets it then puts it off
+/// again, should it still be too early.
+const PUT_OFF_SECS_MAX: u64 = 900;
 /// How often an attempt is repeated when a port fails, with the lease in hand.
 const PORT_TRIES_MAX: u32 = 30;
 /// Between two of these.
@@ -122,7 +125,7 @@ impl Work {
     }
 
     /// Attempts a delivery until the ports play their part: their failures are no fault of the delivery's, and must
-    /// not use up its tries. What has been scored is not scored again.
+    /// not use up its tries. What has been scored or judged is not scored or judged again.
     async fn attempt(&self, app: &App, delivery: &Delivery) -> PortResult<Outcome> {
         match self {
             Self::Scoring(scorer) => {
@@ -138,11 +141,20 @@ impl Work {
                     Attempt::GivenUp => Outcome::GivenUp,
                 })
             }
-            Self::Judging(judge) => Ok(match until_it_succeeds(|| app.judge(delivery, &**judge)).await? {
-                Judged::Done => Outcome::Done,
-                Judged::Retry => Outcome::Failed,
-                Judged::PutOff(secs) => Outcome::PutOff(secs),
-            }),
+            Self::Judging(judge) => {
+                let judged = match until_it_succeeds(|| app.weigh(delivery, &**judge)).await? {
+                    Weighed::Over(judged) => judged,
+                    Weighed::Found(judgement) => {
+                        until_it_succeeds(|| app.pronounce(&judgement)).await?;
+                        Judged::Done
+                    }
+                };
+                Ok(match judged {
+                    Judged::Done => Outcome::Done,
+                    Judged::Retry => Outcome::Failed,
+                    Judged::PutOff(secs) => Outcome::PutOff(secs),
+                })
+            }
         }
     }
 }
@@ -249,7 +261,7 @@ impl LeaseLoop {
                 queue.extend(&delivery.receipt, retry_secs).await
             }
             Outcome::PutOff(secs) => {
-                let not_before = self.app.now().plus_secs(secs);
+                let not_before = self.app.now().plus_secs(secs.min(PUT_OFF_SECS_MAX));
                 queue.send(delivery.effect, Some(not_before)).await?;
                 queue.ack(&delivery.receipt).await
             }
