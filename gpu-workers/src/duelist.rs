@@ -33,7 +33,8 @@ pub struct DuelistArgs {
 /// Fails if the environment is not as it should be, if no judge is named, or if a loop fails.
 pub fn run(args: &DuelistArgs) -> anyhow::Result<()> {
     program::run(&args.program, Role::Duelist, |app| async move {
-        let judge = args.judge.judge(native::host())?.context("SN17_JUDGE_URL names no judge")?;
+        let judge = args.judge.judge(native::host(), Arc::clone(&app.ports().ledger))?;
+        let judge = judge.context("SN17_JUDGE_URL names no judge")?;
         anyhow::ensure!(
             app.policy().judge.enabled,
             "the policy says that there is no judge: set SN17_JUDGE_URL for every program"

@@ -20,11 +20,12 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{Instrument as _, field};
 
 use crate::backoff;
-use crate::budget::Budget;
+use crate::budget::{Budget, Limit, Reserved, Short};
 use crate::completion::{Completion, Reply};
 use crate::endpoint::{Endpoint, EndpointError, is_loopback};
 use crate::gate::{Busy, Gate};
 use crate::request::Request;
+use crate::shared::{BLOCK_TOKENS, SharedTokens};
 
 /// Largest body of a reply in bytes. An answer of 1,024 tokens is below 10 KiB, a long line of thought below 200 KiB.
 const REPLY_BYTES_MAX: usize = 1 << 20;
@@ -32,6 +33,10 @@ const REPLY_BYTES_MAX: usize = 1 << 20;
 const CODE_BYTES_MAX: usize = 64;
 /// When to come back if an endpoint refuses by its rate limit and does not say: such limits are per minute.
 const THROTTLED_SECS: u64 = 60;
+/// When to come back if the ledger cannot say whether there are tokens left.
+const UNCOUNTED_SECS: u64 = 30;
+/// Blocks leased for one try, at most: more than any model reads and writes at once.
+const LEASES_MAX: usize = 256;
 
 /// A client of one endpoint. Its limits hold for all who share it.
 ///
@@ -44,6 +49,8 @@ pub struct Chat {
     client: Client,
     gate: Gate,
     budget: Mutex<Budget>,
+    /// Where the budget comes from, if others share it.
+    shared: Option<SharedTokens>,
     host: Host,
 }
 
@@ -132,8 +139,15 @@ impl Chat {
         }
         let client = builder.build().map_err(|error| EndpointError::Client(with_sources(&error)))?;
         let gate = Gate::new(endpoint.max_in_flight, endpoint.calls_per_minute);
-        let budget = Mutex::new(Budget::new(endpoint.tokens_per_day));
-        Ok(Self { endpoint, url, client, gate, budget, host })
+        let limit = endpoint.tokens_per_day.map_or(Limit::None, Limit::PerDay);
+        let budget = Mutex::new(Budget::new(limit));
+        Ok(Self { endpoint, url, client, gate, budget, shared: None, host })
+    }
+
+    /// Spends what it shares with other processes, instead of the endpoint's own tokens per day.
+    #[must_use]
+    pub fn sharing(self, shared: SharedTokens) -> Self {
+        Self { budget: Mutex::new(Budget::new(Limit::Leased(0))), shared: Some(shared), ..self }
     }
 
     /// The endpoint that is asked.
@@ -144,6 +158,11 @@ impl Chat {
     /// Tokens spent today in UTC, those of calls under way included as estimated.
     pub fn tokens_today(&self) -> u64 {
         self.budget().spent()
+    }
+
+    /// Tokens that ended tries have cost since the beginning; it only grows. A call that was dropped is not in it.
+    pub fn tokens_total(&self) -> u64 {
+        self.budget().total()
     }
 
     /// Asks for one completion, within the limits of the endpoint.
@@ -210,10 +229,7 @@ impl Chat {
     async fn try_once(&self, call: &Call) -> Result<Result<Completion, Fault>, ChatError> {
         let tokens_max = call.tokens_max;
         let _turn = self.gate.enter().await.map_err(ChatError::from)?;
-        let reserved = self.budget().reserve((self.host.now)(), tokens_max).map_err(|retry_after_secs| {
-            let reason = "the tokens of the day are used up".to_owned();
-            ChatError::Throttled { retry_after_secs, reason }
-        })?;
+        let reserved = self.reserve(tokens_max).await?;
         let outcome = match timeout(self.endpoint.timeout, self.exchange(call)).await {
             Ok(outcome) => outcome,
             Err(_elapsed) => {
@@ -229,6 +245,36 @@ impl Chat {
         };
         self.budget().settle(reserved, tokens);
         Ok(outcome)
+    }
+
+    /// Sets tokens aside, leasing them first where they are shared.
+    async fn reserve(&self, tokens: u64) -> Result<Reserved, ChatError> {
+        for _ in 0..=LEASES_MAX {
+            let now = (self.host.now)();
+            let short = match self.budget().reserve(now, tokens) {
+                Ok(reserved) => return Ok(reserved),
+                Err(short) => short,
+            };
+            let leased = match (short, &self.shared) {
+                (Short::Lease { day }, Some(shared)) => shared.lease(day, now).await.map(|is_leased| {
+                    if is_leased {
+                        self.budget().add(day, BLOCK_TOKENS);
+                    }
+                    is_leased
+                }),
+                (Short::UsedUp, _) | (Short::Lease { .. }, None) => Ok(false),
+            };
+            let (retry_after_secs, reason) = match leased {
+                Ok(true) => continue,
+                Ok(false) => {
+                    let secs = self.budget().ends_in_secs(now);
+                    (secs, "the tokens of the day are used up".to_owned())
+                }
+                Err(error) => (UNCOUNTED_SECS, format!("the tokens of the day cannot be counted: {error}")),
+            };
+            return Err(ChatError::Throttled { retry_after_secs, reason });
+        }
+        Err(ChatError::Refused("the request is larger than any model's limit".to_owned()))
     }
 
     /// One HTTP exchange.

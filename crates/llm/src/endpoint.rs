@@ -42,7 +42,8 @@ pub struct Endpoint {
     pub max_in_flight: usize,
     /// Most tries per minute, evenly spaced; without limit unless set.
     pub calls_per_minute: Option<u32>,
-    /// Most tokens per day in UTC, in this process and since its start; without limit unless set.
+    /// Most tokens per day in UTC, in this process and since its start; without limit unless set. For a limit that
+    /// processes share, see [`SharedTokens`](crate::SharedTokens).
     pub tokens_per_day: Option<u64>,
     /// How often a call is tried, 1 to 10; 3 unless set.
     pub tries: u32,

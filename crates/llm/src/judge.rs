@@ -39,6 +39,10 @@ impl Judge for OpenAiJudge {
         let completion = self.chat.complete(&request).await?;
         answer::parse(&completion.text).map_err(|error| JudgeError::Invalid(error.to_string()))
     }
+
+    fn tokens(&self) -> u64 {
+        self.chat.tokens_total()
+    }
 }
 
 impl From<ChatError> for JudgeError {

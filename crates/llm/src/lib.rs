@@ -13,9 +13,11 @@ mod gate;
 pub mod generators;
 mod judge;
 mod request;
+mod shared;
 
 pub use chat::{Chat, ChatError};
 pub use completion::Completion;
 pub use endpoint::{ApiKey, Endpoint, EndpointError};
 pub use judge::{JudgeArgs, OpenAiJudge};
 pub use request::{Content, Message, NotAPicture, Part, Request, Role, Schema};
+pub use shared::{BLOCK_TOKENS, SharedTokens};

@@ -237,7 +237,8 @@ impl Network {
         if let Some(scorer) = scorer {
             parts.push(Part::start(|stop| sn17_worker::score(Arc::clone(&app), scorer, stop)));
         }
-        if let Some(judge) = args.judge.judge(host::host(&Clock::default()))? {
+        let ledger = Arc::clone(&app.ports().ledger);
+        if let Some(judge) = args.judge.judge(host::host(&Clock::default()), ledger)? {
             parts.push(Part::start(|stop| sn17_worker::judge(Arc::clone(&app), Arc::new(judge), stop)));
         }
         let background = vec![

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use clap::Args;
 use sn17_app::Host;
+use sn17_app::ports::Ledger;
 
 use super::OpenAiJudge;
 use crate::chat::Chat;
 use crate::endpoint::{ApiKey, Endpoint, EndpointError};
+use crate::shared::{BLOCK_TOKENS, SharedTokens};
 
 /// The original's judge.
 const DEFAULT_MODEL: &str = "zai-org/GLM-4.1V-9B-Thinking";
@@ -31,30 +33,40 @@ pub struct JudgeArgs {
     /// Seconds that one call to the judge may take.
     #[arg(long, env = "SN17_JUDGE_TIMEOUT_SECS", value_name = "SECS", default_value_t = 20)]
     pub judge_timeout_secs: u64,
-    /// Calls to the judge in a minute, at most.
+    /// Calls to the judge in a minute, at most, by this process.
     #[arg(long, env = "SN17_JUDGE_CALLS_PER_MINUTE", value_name = "CALLS")]
     pub judge_calls_per_minute: Option<u32>,
-    /// Tokens that the judge may cost in a day (UTC), in this process.
+    /// Tokens that the judge may cost in a day (UTC), all duelists of a network together; 10,000 at least.
+    ///
+    /// The ledger counts them, so that a restart forgets nothing. Not a rule of the game but of the purse, it stands
+    /// beside the URL and the model that it pays for; give all duelists the same.
     #[arg(long, env = "SN17_JUDGE_TOKENS_PER_DAY", value_name = "TOKENS")]
     pub judge_tokens_per_day: Option<u64>,
 }
 
 impl JudgeArgs {
-    /// The judge that is described; none without a URL. Nothing is asked yet.
+    /// The judge that is described; none without a URL. Nothing is asked yet. `ledger` counts what it costs.
     ///
     /// # Errors
     /// [`EndpointError`] for a description that cannot be.
-    pub fn judge(&self, host: Host) -> Result<Option<OpenAiJudge>, EndpointError> {
+    pub fn judge(&self, host: Host, ledger: Arc<dyn Ledger>) -> Result<Option<OpenAiJudge>, EndpointError> {
         let Some(base_url) = &self.judge_url else { return Ok(None) };
+        if self.judge_tokens_per_day.is_some_and(|tokens| tokens < BLOCK_TOKENS) {
+            return Err(EndpointError::OutOfRange { name: "the tokens per day", range: "at least 10,000" });
+        }
         let endpoint = Endpoint {
             plain_http: self.judge_plain_http,
             api_key: self.judge_api_key.clone().map(ApiKey::new),
             timeout: Duration::from_secs(self.judge_timeout_secs),
             calls_per_minute: self.judge_calls_per_minute,
-            tokens_per_day: self.judge_tokens_per_day,
             ..Endpoint::new(base_url, &self.judge_model)
         };
-        Ok(Some(OpenAiJudge::new(Arc::new(Chat::new(endpoint, host)?))))
+        let chat = Chat::new(endpoint, host)?;
+        let chat = match self.judge_tokens_per_day {
+            Some(tokens) => chat.sharing(SharedTokens::new(ledger, tokens)),
+            None => chat,
+        };
+        Ok(Some(OpenAiJudge::new(Arc::new(chat))))
     }
 }
 
@@ -62,6 +74,8 @@ impl JudgeArgs {
 mod tests {
     use clap::Parser;
     use sn17_core::UnixMs;
+    use sn17_store::conformance::ManualClock;
+    use sn17_store::{Embedded, Options};
 
     use super::*;
 
@@ -73,7 +87,8 @@ mod tests {
 
     fn judge(args: &[&str]) -> Result<Option<OpenAiJudge>, EndpointError> {
         let host = Host { now: Arc::new(|| UnixMs(0)), random: Arc::new(|| 4) };
-        Program::parse_from([&["program"], args].concat()).judge.judge(host)
+        let ledger = Arc::new(Embedded::memory(ManualClock::default().clock(), Options::default()).unwrap());
+        Program::parse_from([&["program"], args].concat()).judge.judge(host, ledger)
     }
 
     #[test]
@@ -83,5 +98,14 @@ mod tests {
         let private = ["--judge-url", "http://judge.internal:8095/v1"];
         assert_eq!(judge(&private).map(|_| ()), Err(EndpointError::NotEncrypted));
         assert!(judge(&[&private[..], &["--judge-plain-http"]].concat()).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_budget_is_at_least_one_block() {
+        let budget = |tokens| ["--judge-url", "http://[::1]/v1", "--judge-tokens-per-day", tokens];
+        let range = "at least 10,000";
+        let expected = EndpointError::OutOfRange { name: "the tokens per day", range };
+        assert_eq!(judge(&budget("9999")).map(|_| ()), Err(expected));
+        assert!(judge(&budget("10000")).unwrap().is_some());
     }
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use sn17_core::UnixMs;
 use sn17_judge_server::Fault;
-use sn17_llm::{Chat, ChatError, Endpoint};
+use sn17_llm::{BLOCK_TOKENS, Chat, ChatError, Endpoint, Request, SharedTokens};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use crate::{Clock, NEW_YEAR, ask, chat, endpoint, hasty, parrot};
+use crate::{Clock, NEW_YEAR, ask, chat, endpoint, hasty, hello, ledger, parrot};
 
 /// What a call to the parrot costs: a message and an answer.
 const COST: u64 = 100;
@@ -125,4 +125,57 @@ async fn a_call_that_is_dropped_gives_its_turn_back_and_counts_as_spent() {
     assert_eq!(chat.tokens_today(), RESERVED);
     assert!(ask(&chat).await.is_ok());
     assert_eq!(chat.tokens_today(), RESERVED + COST);
+}
+
+/// A call that costs a whole block, 10,000 tokens: 8 for the message, 3 for five letters, the rest for the answer, whose
+/// real cost the server never tells.
+fn costly() -> Request {
+    Request { max_tokens: Some(9_989), ..hello() }
+}
+
+fn silent() -> Fault {
+    Fault::Body(r#"{"choices": [{"finish_reason": "stop", "message": {"content": "yes"}}]}"#.to_owned())
+}
+
+#[tokio::test]
+async fn workers_over_one_ledger_share_the_tokens_of_a_day() {
+    let server = parrot().await;
+    server.then((0..4).map(|_| silent()));
+    let clock = Clock::at(UnixMs(NEW_YEAR.0 + 86_400_000 - 90_500));
+    let ledger = ledger();
+    let worker = |tokens| {
+        let chat = Chat::new(endpoint(&server), clock.host()).unwrap();
+        chat.sharing(SharedTokens::new(Arc::clone(&ledger), tokens))
+    };
+    // What is left beyond three blocks is nobody's.
+    let (first, second) = (worker(3 * BLOCK_TOKENS + 9_999), worker(3 * BLOCK_TOKENS + 9_999));
+    for worker in [&first, &second, &first] {
+        assert!(worker.complete(&costly()).await.is_ok(), "the limit is not reached");
+    }
+    for worker in [&first, &second, &worker(3 * BLOCK_TOKENS)] {
+        assert_eq!(throttled(worker.complete(&costly()).await), 91, "the limit is exactly reached");
+    }
+    assert_eq!(server.attempts().total, 3, "who has no tokens asks nothing");
+    assert_eq!((first.tokens_today(), second.tokens_today()), (2 * BLOCK_TOKENS, BLOCK_TOKENS));
+
+    clock.set(UnixMs(NEW_YEAR.0 + 86_400_000));
+    assert!(second.complete(&costly()).await.is_ok(), "another day");
+    assert_eq!((second.tokens_today(), second.tokens_total()), (BLOCK_TOKENS, 2 * BLOCK_TOKENS));
+}
+
+#[tokio::test]
+async fn one_block_lasts_for_many_cheap_calls() {
+    let server = parrot().await;
+    let ledger = ledger();
+    let worker = |tokens| chat(endpoint(&server)).sharing(SharedTokens::new(Arc::clone(&ledger), tokens));
+    let first = worker(BLOCK_TOKENS);
+    for _ in 0..20 {
+        assert!(ask(&first).await.is_ok());
+    }
+    assert_eq!(first.tokens_today(), 20 * COST);
+    assert!(
+        (1..=86_400).contains(&throttled(ask(&worker(BLOCK_TOKENS)).await)),
+        "the block is the first one's"
+    );
+    assert!(ask(&first).await.is_ok());
 }

@@ -15,9 +15,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sn17_app::Host;
+use sn17_app::ports::Ledger;
 use sn17_core::UnixMs;
 use sn17_judge_server::{Asked, ModelServer};
 use sn17_llm::{ApiKey, Chat, ChatError, Completion, Endpoint, Message, Request};
+use sn17_store::conformance::ManualClock;
+use sn17_store::{Embedded, Options};
 
 /// The key that every server of these tests asks for.
 const KEY: &str = "sk-not-to-be-seen";
@@ -66,6 +69,11 @@ fn endpoint(server: &ModelServer) -> Endpoint {
 /// An endpoint that is given up on soon, where nothing is to come.
 fn hasty(server: &ModelServer) -> Endpoint {
     Endpoint { timeout: Duration::from_millis(300), tries: 2, ..endpoint(server) }
+}
+
+/// A ledger in memory, whose clock is the one of these tests where a call says the time.
+fn ledger() -> Arc<dyn Ledger> {
+    Arc::new(Embedded::memory(ManualClock::default().clock(), Options::default()).unwrap())
 }
 
 fn chat(endpoint: Endpoint) -> Chat {
