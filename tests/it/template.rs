@@ -2,7 +2,9 @@
 //!
 //! Nothing is deployed here: the templates are read as text, so these tests need no tool and no network.
 
+mod chain;
 mod edge;
+mod judge;
 mod parse;
 mod permissions;
 
@@ -19,18 +21,22 @@ use parse::Template;
 
 const ROOT: &str = "template.yaml";
 const WORKERS: &str = "infra/gpu/template.yaml";
+const JUDGE: &str = "infra/judge/template.yaml";
 const OBSERVABILITY: &str = "infra/observability/template.yaml";
 const FRONT: &str = "infra/front/template.yaml";
 const EDGE: &str = "infra/edge/template.yaml";
-const TEMPLATES: [&str; 5] = [ROOT, WORKERS, OBSERVABILITY, FRONT, EDGE];
+const TEMPLATES: [&str; 6] = [ROOT, WORKERS, JUDGE, OBSERVABILITY, FRONT, EDGE];
 
 /// Each function and whose environment it reads.
-const FUNCTIONS: [(&str, Role); 4] = [
+const FUNCTIONS: [(&str, Role); 5] = [
     ("Gateway", Role::Gateway),
     ("Miner", Role::Miner),
     ("Dispatch", Role::Dispatch),
     ("Sweeper", Role::Sweeper),
+    ("Chain", Role::Chain),
 ];
+/// What the function of the chain reads besides.
+const CHAIN_VARIABLES: [&str; 3] = ["SN17_NETUID", "SN17_SPEC_VERSIONS", "SN17_SUBTENSOR"];
 
 #[test]
 fn table_is_the_one_of_the_schema() {
@@ -104,18 +110,21 @@ fn environments_are_what_the_settings_read() {
         let own = &template.properties(function)["Environment"]["Variables"];
         let given: BTreeSet<String> =
             [global, own].into_iter().flat_map(|names| names.as_object().unwrap().keys().cloned()).collect();
-        assert_eq!(given, expected(role, &["RUST_LOG", "SN17_STAGE"]), "{function}");
+        let own: &[&str] = if role == Role::Chain { &CHAIN_VARIABLES } else { &[] };
+        assert_eq!(given, expected(role, &[own, &["RUST_LOG", "SN17_STAGE"]].concat()), "{function}");
     }
-    let workers = Template::load(WORKERS);
-    let container = &workers.properties("TaskDefinition")["ContainerDefinitions"][0];
-    let given: BTreeSet<String> = container["Environment"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|variable| variable["Name"].as_str().unwrap().to_owned())
-        .collect();
     let own = ["AWS_REGION", "RUST_LOG", "SN17_DRAIN_SECS", "SN17_HEARTBEAT", "SN17_STAGE"];
-    assert_eq!(given, expected(Role::Scorer, &own), "scorer");
+    assert_eq!(variables_of(&container(WORKERS)), expected(Role::Scorer, &own), "scorer");
+    let own = [
+        "AWS_REGION",
+        "RUST_LOG",
+        "SN17_DRAIN_SECS",
+        "SN17_HEARTBEAT",
+        "SN17_JUDGE_CALLS_PER_MINUTE",
+        "SN17_JUDGE_MODEL",
+        "SN17_JUDGE_TOKENS_PER_DAY",
+    ];
+    assert_eq!(variables_of(&container(JUDGE)), expected(Role::Duelist, &own), "duelist");
 }
 
 #[test]
@@ -145,6 +154,10 @@ fn functions_are_isolated_watched_and_deployed_gradually() {
         assert_eq!(template.properties(&logs)["RetentionInDays"], json!({ "Ref": "LogRetentionDays" }));
 
         let deployment = &properties["DeploymentPreference"];
+        if function == "Chain" {
+            assert!(deployment.is_null(), "five minutes of a canary would see one invocation of it at most");
+            continue;
+        }
         assert_eq!(
             deployment["Enabled"],
             json!({ "Fn::FindInMap": ["Stages", { "Ref": "Stage" }, "Canary"] })
@@ -259,6 +272,15 @@ fn large_results_get_the_time_and_memory_that_they_need() {
     );
 }
 
+/// The sweeper makes the batches of prompts, of which the collector says that one takes some 250 MB.
+#[test]
+fn batches_of_prompts_get_the_memory_that_they_need() {
+    const BATCH_MB: u64 = 250;
+    const RUNTIME_MB: u64 = 128;
+    let memory_mb = Template::load(ROOT).properties("Sweeper")["MemorySize"].as_u64().unwrap();
+    assert!(memory_mb >= BATCH_MB + RUNTIME_MB, "{memory_mb} MB");
+}
+
 /// A flood of requests may use up the account's concurrency, but not what timers and effects need, if the operator
 /// says so.
 #[test]
@@ -335,7 +357,7 @@ fn every_alarm_tells_people_what_to_do() {
 #[test]
 fn workers_finish_what_they_have_begun() {
     let workers = Template::load(WORKERS);
-    let container = &workers.properties("TaskDefinition")["ContainerDefinitions"][0];
+    let container = &container(WORKERS);
     assert_eq!(container["StopTimeout"], 120);
     let variable = |name: &str| {
         let variables = container["Environment"].as_array().unwrap();
@@ -366,6 +388,20 @@ fn workers_finish_what_they_have_begun() {
         (&json!("CPU"), &json!(1))
     );
     assert_eq!(workers.properties("Logs")["RetentionInDays"], json!({ "Ref": "LogRetentionDays" }));
+}
+
+/// The one container of a template's service.
+fn container(file: &str) -> Value {
+    let containers = &Template::load(file).properties("TaskDefinition")["ContainerDefinitions"];
+    assert_eq!(containers.as_array().map(Vec::len), Some(1), "{file}");
+    containers[0].clone()
+}
+
+/// The names of a container's variables, also of those that a condition may leave out.
+fn variables_of(container: &Value) -> BTreeSet<String> {
+    let entries = container["Environment"].as_array().unwrap().iter();
+    let given = entries.map(|entry| entry.get("Fn::If").map_or(entry, |branches| &branches[1]));
+    given.map(|variable| variable["Name"].as_str().unwrap().to_owned()).collect()
 }
 
 /// The sections of a Markdown file, as links name them.
