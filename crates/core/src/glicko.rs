@@ -71,10 +71,10 @@ pub enum GlickoFlavour {
 
 /// The numbers of the rating system; the defaults are the original validator's, but for the volatility.
 ///
-/// The original lets a volatility be 0.03 to 0.2 and begins with 0.5. At 0.2 a strength is expected to move by 35 points
-/// at every duel, so that a rating remembers little more than the last dozen. Of 200 simulated miners after four days it
-/// puts FIRST02 (Kendall's tau-b, before a judge who is right in 80 % of all cases); 0.03, five points a duel, puts
-/// FIRST003. Still less does better where miners stay as they are, and worse where they change.
+/// The original begins with a volatility of 0.5 and then keeps it within 0.03 and 0.2. At 0.2 a strength is expected to
+/// move by 35 points at every duel, so that a rating remembers little more than the last dozen: Kendall's tau-b of rating
+/// and quality is 0.79 after four simulated days of 200 miners and a judge who is right in 80 % of all cases. It is 0.91
+/// with 0.03, five points a duel. Still less does better where miners stay as they are, and worse where they change.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GlickoRules {

@@ -176,11 +176,11 @@ mod tests {
 
     #[test]
     fn a_card_does_not_beat_an_object() {
-        let (card, thin, object) = (Some(0.01), Some(0.32), Some(0.8));
+        let (card, thin, object) = (Some(0.01), Some(0.4), Some(0.8));
         let table = [
             (Left, card, object, Draw),
             (Right, object, card, Draw),
-            (Left, Some(0.319), object, Draw),
+            (Left, Some(0.399), object, Draw),
             (Left, thin, object, Left),
             (Right, object, thin, Right),
             (Left, object, card, Left),
@@ -193,7 +193,7 @@ mod tests {
             (Draw, card, object, Draw),
         ];
         for (decided, left, right, expected) in table {
-            assert_eq!(unless_flat(decided, left, right, 0.4), expected, "{decided:?} {left:?} {right:?}");
+            assert_eq!(unless_flat(decided, left, right, 0.5), expected, "{decided:?} {left:?} {right:?}");
             assert_eq!(unless_flat(decided, left, right, 0.0), decided, "0 turns it off");
         }
     }

@@ -5,14 +5,14 @@ use alloc::vec::Vec;
 
 use crate::duel::{pair, published_prompt};
 use crate::ledger::{LoadSpec, Step, Stored, View, Write};
-use crate::policy::Policy;
+use crate::policy::{PairChoice, Policy};
 use crate::state::{
     Duel, DuelNonce, DuelState, Entry, Item, Key, Matchmaker, Neuron, PendingDuel, Prompt, Roster, Session,
     Side,
 };
 use crate::{TaskId, UnixMs};
 
-/// Pairs whose sessions are looked at for one duel.
+/// Pairs that are looked at for one duel: two keys each or, where ratings count, four.
 const PAIRS_MAX: usize = 8;
 /// A host that asks for duels this seldom still makes as many as the policy allows: once a minute.
 const BURST_MS: u64 = 60_000;
@@ -46,6 +46,8 @@ impl View {
 
 /// Makes at most one duel, if it is time for one and one of the prompts draws two active miners; answers which.
 ///
+/// Where several prompts do, the policy says whose pair meets. Whichever it is, it follows from its prompt (DU-2).
+///
 /// Ask again while it answers one: a host that asks once a minute thus makes what a minute allows.
 pub fn decide(view: &View, draw: &Draw, now: UnixMs, policy: &Policy) -> Step<Option<DuelNonce>> {
     let rules = &policy.duels;
@@ -67,11 +69,8 @@ pub fn decide(view: &View, draw: &Draw, now: UnixMs, policy: &Policy) -> Step<Op
     let nonce = DuelNonce(now.secs().max(matchmaker.last_nonce.0.saturating_add(1)));
     let slots = slots(roster, rules.slots);
     let pairs = pairs(nonce, draw, slots, roster, policy);
-    let unseen: Vec<Key> = pairs
-        .iter()
-        .flat_map(|pair| [Key::Session(pair.left.hotkey), Key::Session(pair.right.hotkey)])
-        .filter(|key| !view.has_loaded(key))
-        .collect();
+    let unseen: Vec<Key> =
+        pairs.iter().flat_map(|pair| pair.keys(rules.choice)).filter(|key| !view.has_loaded(key)).collect();
     if !unseen.is_empty() {
         return Step::Load(LoadSpec::keys(unseen));
     }
@@ -79,8 +78,13 @@ pub fn decide(view: &View, draw: &Draw, now: UnixMs, policy: &Policy) -> Step<Op
         let (row, session) = view.session(&neuron.hotkey)?;
         session.may_duel(now, policy).then_some((row, session))
     };
-    let ready = pairs.iter().find_map(|pair| Some((pair, is_ready(pair.left)?, is_ready(pair.right)?)));
-    let Some((pair, left, right)) = ready else {
+    let mut ready = pairs.iter().filter_map(|pair| Some((pair, is_ready(pair.left)?, is_ready(pair.right)?)));
+    let gap = |pair: &Pair<'_>| (rating(view, pair.left, policy) - rating(view, pair.right, policy)).abs();
+    let chosen = match rules.choice {
+        PairChoice::First => ready.next(),
+        PairChoice::Closest => ready.min_by(|(pair, ..), (other, ..)| gap(pair).total_cmp(&gap(other))),
+    };
+    let Some((pair, left, right)) = chosen else {
         return Step::Reply(None);
     };
     let interval_ms = 60_000 / u64::from(rules.per_minute.max(1));
@@ -116,6 +120,23 @@ struct Pair<'a> {
     prompt: &'a Prompt,
     left: &'a Neuron,
     right: &'a Neuron,
+}
+
+impl Pair<'_> {
+    /// What tells whether the two may meet and, where that matters, how far apart they are.
+    fn keys(&self, choice: PairChoice) -> impl Iterator<Item = Key> {
+        let hotkeys = [self.left.hotkey, self.right.hotkey];
+        let records = match choice {
+            PairChoice::First => None,
+            PairChoice::Closest => Some(hotkeys.map(Key::Record)),
+        };
+        hotkeys.map(Key::Session).into_iter().chain(records.into_iter().flatten())
+    }
+}
+
+/// A miner's rating, a newcomer's where it has none yet.
+fn rating(view: &View, neuron: &Neuron, policy: &Policy) -> f64 {
+    view.record(&neuron.hotkey).map_or(policy.glicko.initial, |(_, record)| record.rating).rating
 }
 
 /// The first pairs of registered miners that the prompts draw.

@@ -4,16 +4,16 @@ mod competition;
 
 use serde::{Deserialize, Serialize};
 
-use crate::glicko::{GlickoFlavour, GlickoRules};
+use crate::glicko::GlickoRules;
 use crate::prompts::PromptRules;
 use crate::prompts::collector::CollectorRules;
 use crate::scoring::MetricRules;
 use crate::window::RewardRules;
 
-pub use competition::{DuelRules, FairPlayRules, JudgeRules, WeightRules, WeightScheme};
+pub use competition::{DuelRules, FairPlayRules, JudgeRules, PairChoice, WeightRules, WeightScheme};
 
 /// The rules of the game as data. `Default` is the original validator and gateway of October 2025, with the
-/// bounds they lack.
+/// bounds they lack, and with fairer duels; [`Policy::upstream`] is the original throughout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
@@ -220,7 +220,8 @@ impl Policy {
             miners: MinerRules { violation_interval_ms: 0, ..MinerRules::default() },
             submissions: SubmissionRules { upstream_feedback: true, ..SubmissionRules::default() },
             judge: JudgeRules::upstream(),
-            glicko: GlickoRules { flavour: GlickoFlavour::UpstreamCompat, ..GlickoRules::default() },
+            duels: DuelRules { choice: PairChoice::First, ..DuelRules::default() },
+            glicko: GlickoRules::upstream(),
             fair_play: FairPlayRules::upstream(),
             prompts: PromptRules::UPSTREAM,
             weights: WeightRules { scheme: WeightScheme::RankCurve, ..WeightRules::default() },

@@ -13,6 +13,8 @@ use crate::{Hotkey, UnixMs};
 
 /// No cooldown reaches further than a year ahead, as no time of a [`Policy`] is longer.
 const COOLDOWN_SECS_MAX: u64 = 365 * 24 * 3600;
+/// The volatility of the original's newcomers, from which its duels only lead down.
+const VOLATILITY_MAX: f64 = 0.5;
 
 /// What a registered miner has earned: all of its record and history, and of its session what it must not escape by
 /// moving.
@@ -218,8 +220,8 @@ fn changes(
     Ok(writes)
 }
 
-/// Whether duels from a newcomer's rating on can lead there. A newcomer's own values may lie outside the bounds, as the
-/// original's volatility of 0.5 does.
+/// Whether duels from a newcomer's rating on can lead there. A newcomer's own values may lie outside the bounds, and a
+/// volatility may come from a network with others: the next duel clamps it.
 fn is_reachable(rating: Rating, policy: &Policy) -> bool {
     let rules = &policy.glicko;
     let within = |value: f64, bounds: Bounds, initial: f64| {
@@ -227,7 +229,8 @@ fn is_reachable(rating: Rating, policy: &Policy) -> bool {
     };
     within(rating.rating, rules.rating_bounds, rules.initial.rating)
         && within(rating.deviation, rules.deviation_bounds, rules.initial.deviation)
-        && within(rating.volatility, rules.volatility_bounds, rules.initial.volatility)
+        && rating.volatility > 0.0
+        && rating.volatility <= VOLATILITY_MAX.max(rules.initial.volatility)
 }
 
 fn makes_sense(history: &History) -> bool {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Policy;
+
 /// Duels between two miners. The defaults are the original validator's, but for what it leaves open.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -17,6 +19,8 @@ pub struct DuelRules {
     pub slots: u32,
     /// Prompts that are tried for each duel, until one of them draws two active miners.
     pub draws: usize,
+    /// Which of the pairs so drawn that could meet does.
+    pub choice: PairChoice,
     /// Duels that may wait for one miner.
     pub pending_max: usize,
     /// Duels open at the same time, at most. As many as are made within [`DuelRules::open_secs`] must fit.
@@ -31,6 +35,19 @@ pub struct DuelRules {
     pub history_max: usize,
 }
 
+/// Which pair meets, of those that a duel's prompts draw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PairChoice {
+    /// The first, whoever they are, as in the original.
+    First,
+    /// The two whose ratings are closest, of the first eight pairs: of a duel between unequal ones the winner is known
+    /// beforehand, and a rating learns little from it. A host chooses no more by it than before: the pair still follows
+    /// from its prompt (DU-2). Miners far above or below all others meet less often, newcomers in the middle more often.
+    #[default]
+    Closest,
+}
+
 impl Default for DuelRules {
     fn default() -> Self {
         Self {
@@ -39,6 +56,7 @@ impl Default for DuelRules {
             inactive_secs: 1200,
             slots: 256,
             draws: 256,
+            choice: PairChoice::Closest,
             pending_max: 8,
             open_max: 512,
             pull_secs: 1800,
@@ -112,6 +130,15 @@ impl JudgeRules {
             canary_accuracy_min: 0.0,
             ..Self::default()
         }
+    }
+}
+
+impl Policy {
+    /// Seconds after its making in which a duel has ended, unless the host stood still: its sides have come or not, and
+    /// the judge has been asked as often as it may be.
+    pub const fn duel_secs_max(&self) -> u64 {
+        let Self { duels, judge, .. } = self;
+        duels.open_secs + judge.resend_secs * (judge.resends_max as u64 + 1)
     }
 }
 

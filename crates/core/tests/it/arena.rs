@@ -107,10 +107,11 @@ impl World {
 
     #[track_caller]
     pub(crate) fn void_reason(&self, nonce: DuelNonce) -> String {
-        match self.duel(nonce).state {
-            DuelState::Void { reason, .. } => reason,
-            other => panic!("expected an end without a verdict, got {other:?}"),
-        }
+        let state = self.duel(nonce).state;
+        let DuelState::Void { reason, .. } = state else {
+            panic!("expected an end without a verdict, got {state:?}");
+        };
+        reason
     }
 
     pub(crate) fn history(&self, hotkey: &Hotkey) -> History {

@@ -1,7 +1,7 @@
 //! Duels from the draw to the ratings.
 
 use sn17_core::duel::{Ruled, Ruling, pair, published_prompt};
-use sn17_core::glicko::{GlickoFlavour, Outcome};
+use sn17_core::glicko::{GlickoRules, Outcome};
 use sn17_core::ledger::{Contest, Effect};
 use sn17_core::matchmaking::Draw;
 use sn17_core::state::{DuelState, Entry, Key, TaskKind};
@@ -129,7 +129,7 @@ fn a_duel_is_pulled_in_time_or_not_at_all() {
 #[test]
 fn du_1_a_verdict_changes_both_ratings_once() {
     let mut world = arena();
-    world.policy.glicko.flavour = GlickoFlavour::UpstreamCompat;
+    world.policy.glicko = GlickoRules::upstream();
     world.policy.fair_play.pair_points_max = f64::MAX;
     world.fighters(2);
     let nonce = world.fought();

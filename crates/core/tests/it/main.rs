@@ -6,6 +6,7 @@ mod duels;
 mod fair_play;
 mod laws;
 mod ledger;
+mod matchmaking;
 mod policy;
 mod prompts;
 mod pull;

@@ -176,7 +176,9 @@ fn what_no_rule_leads_to_is_refused() {
         check_refused(RestoreRefusal::Rating, |standing| standing.record.rating.rating = figure);
     }
     check_refused(RestoreRefusal::Rating, |standing| standing.record.rating.deviation = 29.9);
-    check_refused(RestoreRefusal::Rating, |standing| standing.record.rating.volatility = 0.51);
+    for figure in [f64::NAN, 0.0, 0.51] {
+        check_refused(RestoreRefusal::Rating, |standing| standing.record.rating.volatility = figure);
+    }
     for figure in [f64::NAN, -0.1, 1.1] {
         check_refused(RestoreRefusal::AverageScore, |standing| standing.record.average_score = figure);
     }
@@ -195,11 +197,13 @@ fn what_no_rule_leads_to_is_refused() {
 }
 
 #[test]
-fn a_clock_that_differs_a_little_and_a_newcomers_volatility_are_taken() {
+fn a_clock_that_differs_a_little_and_other_networks_volatilities_are_taken() {
     let mut world = World::new();
     world.weak_miner();
     let mut standing = earned();
     standing.record.accepted = ResultWindow::from_iter([START.secs() + 60]);
-    standing.record.rating.volatility = 0.5;
-    assert_eq!(world.restore(&standing), Restored::Changed);
+    for volatility in [0.5, 0.2, 0.001] {
+        standing.record.rating.volatility = volatility;
+        assert_eq!(world.restore(&standing), Restored::Changed, "{volatility}");
+    }
 }
