@@ -186,7 +186,7 @@ mod tests {
             (Left, object, card, Left),
             (Left, card, card, Left),
             (Left, Some(0.0), Some(0.0), Left),
-            (Right, Some(1e9), object, Right),
+            (Left, Some(1.0), object, Left),
             (Left, None, object, Left),
             (Left, card, None, Left),
             (Left, Some(f64::NAN), object, Left),
