@@ -94,14 +94,14 @@ async fn rw_1_what_a_miner_has_earned_elsewhere_is_restored(host: Host) {
     let mut earned = fresh.clone();
     let (now, miner) = (server.now_secs(), &mut earned["miners"][0]);
     miner["rating"] =
-        json!({ "rating": 1668.946_772_549_41, "deviation": 296.194_179_566_731_2, "volatility": 0.2 });
+        json!({ "rating": 1_668.946_772_549_41, "deviation": 296.194_179_566_731_2, "volatility": 0.2 });
     miner["accepted"] = json!([now - 120, now - 60]);
     miner["average_score"] = json!(0.1 + 0.2);
     miner["duels"] = json!(1);
     miner["wins"] = json!(1);
     miner["history"] = json!([{
         "nonce": now - 600, "at_ms": 1000 * (now - 300) + 17, "opponent": address, "owner": address,
-        "score": 1.0, "rating": 1668.946_772_549_41, "deviation": 296.194_179_566_731_2, "moved": 168.946_772_549_41,
+        "score": 1.0, "rating": 1_668.946_772_549_41, "deviation": 296.194_179_566_731_2, "moved": 168.946_772_549_41,
     }]);
     restore(&server, "?dry_run=true", &earned, "restored").await;
     restore(&server, "", &earned, "restored").await;
@@ -112,5 +112,11 @@ async fn rw_1_what_a_miner_has_earned_elsewhere_is_restored(host: Host) {
         }
     };
     tokio::time::timeout(KNOWN_WITHIN, seen).await.expect("shown as it was restored");
+    let told = server.get(&format!("/leaderboard/{address}/history")).await.json();
+    let duel = json!({
+        "nonce": now - 600, "at": told["duels"][0]["at"], "opponent": address, "owner": address, "score": 1.0,
+        "rating": 1668.946_772_549_41, "deviation": 296.194_179_566_731_2, "moved": 168.946_772_549_41,
+    });
+    assert_eq!(told["duels"], json!([duel]), "and so it is to anybody");
     restore(&server, "", &fresh, "restored").await;
 }

@@ -5,8 +5,8 @@ use crate::Tally;
 /// Ratings in both flavours, and a long chain of duels whose last bits must be equal on every host.
 pub fn glicko() -> Tally {
     let mut tally = Tally::default();
-    let textbook = GlickoRules::default();
-    let upstream = GlickoRules { flavour: GlickoFlavour::UpstreamCompat, ..textbook };
+    let upstream = GlickoRules::upstream();
+    let textbook = GlickoRules { flavour: GlickoFlavour::Textbook, ..upstream };
 
     // Glickman 2013, the example at the end.
     let games = [

@@ -8,9 +8,9 @@ mod workers;
 
 use std::collections::BTreeMap;
 
-use sn17_core::glicko::GlickoFlavour;
+use sn17_core::glicko::GlickoRules;
 use sn17_core::ledger::{Contest, DecisionId, Effect};
-use sn17_core::policy::{FairPlayRules, Policy, WeightScheme};
+use sn17_core::policy::{FairPlayRules, PairChoice, Policy, WeightScheme};
 use sn17_core::state::{Key, Prompt};
 use sn17_core::{Hotkey, TaskId, UnixMs};
 use sn17_model::Random;
@@ -65,7 +65,7 @@ pub fn record(size: Size, seed: u64) -> Result<(Vec<u8>, Summary), Fault> {
     Ok((recording, machine.summary))
 }
 
-/// The original's rules, except that enough expires within a day; the seed chooses the rating function.
+/// The default rules, except that enough expires within a day; the seed chooses some of the original's.
 fn policy(seed: u64) -> Policy {
     let mut policy = Policy::default();
     policy.miners.strong_miners = 20;
@@ -79,10 +79,11 @@ fn policy(seed: u64) -> Policy {
     (policy.duels.pull_secs, policy.duels.open_secs) = (3 * HOUR_SECS, 4 * HOUR_SECS);
     policy.duels.lifetime_secs = 6 * HOUR_SECS;
     if seed % 2 == 1 {
-        policy.glicko.flavour = GlickoFlavour::UpstreamCompat;
+        policy.glicko = GlickoRules::upstream();
         policy.weights.scheme = WeightScheme::RankCurve;
     } else {
         policy.fair_play = FairPlayRules::upstream();
+        policy.duels.choice = PairChoice::First;
     }
     policy
 }

@@ -154,9 +154,9 @@ impl Outcome {
             Reply::Taken { submission, .. } => state_name(&submission.state),
             Reply::Settled(false) => "nothing to do",
             Reply::Settled(true) => {
-                let submission = items().find_map(|(item, _)| match item {
-                    Item::Submission(submission) => Some(&submission.state),
-                    _ => None,
+                let submission = items().find_map(|(item, _)| {
+                    let Item::Submission(submission) = item else { return None };
+                    Some(&submission.state)
                 });
                 submission.map_or("done", state_name)
             }
