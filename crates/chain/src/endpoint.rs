@@ -1,11 +1,11 @@
-//! Where a node answers.
+//! Where a node answers, or another server whose word counts as much.
 
 use std::fmt;
 use std::str::FromStr;
 
 use url::{Host, Url};
 
-/// The URL of a node's JSON-RPC: `https://…`, or `http://…` on this machine's own loopback.
+/// The URL of such a server: `https://…`, or `http://…` on this machine's own loopback.
 ///
 /// It may carry a provider's key in its path, its query or its user, so it is never printed whole: not by `Display`,
 /// not by `Debug`.
@@ -25,7 +25,7 @@ pub enum EndpointError {
 
 impl Endpoint {
     /// The whole URL, for whoever connects.
-    pub(crate) fn url(&self) -> &str {
+    pub fn url(&self) -> &str {
         self.0.as_str()
     }
 }

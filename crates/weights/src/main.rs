@@ -6,20 +6,22 @@
 #![expect(clippy::print_stdout, reason = "it answers on standard output")]
 
 mod inputs;
+mod leaderboard;
+mod set;
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use sn17_chain::extrinsic::Call;
 use sn17_chain::sending::{Mode, Sender};
-use sn17_chain::weights::{self, Plan, Route, Weights};
-use sn17_chain::{Axon, Endpoint, Metagraph, Settings, Snapshot, SpecVersions};
+use sn17_chain::{Axon, Endpoint, Metagraph, Settings, SpecVersions};
 use sn17_core::UnixMs;
-use sn17_wire::sr25519::Keypair;
 use sn17_wire::ss58;
+
+use set::SetArgs;
 
 /// What every SDK writes for an axon's protocol.
 const AXON_PROTOCOL: u8 = 4;
@@ -60,19 +62,7 @@ struct Chain {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Set weights, or commit to them where the subnet asks for that.
-    Set {
-        /// `[{"uid": 3, "weight": 0.5}]`; only the proportions matter.
-        weights: PathBuf,
-        /// The version key that the weights carry.
-        #[arg(long, default_value_t = 0)]
-        version_key: u64,
-        /// The encrypted commit, where one is asked for: the payload that the dry run prints, timelocked.
-        #[arg(long, value_name = "FILE", requires = "reveal_round")]
-        commit: Option<PathBuf>,
-        /// The round of drand's quicknet to which the commit is locked.
-        #[arg(long, requires = "commit")]
-        reveal_round: Option<u64>,
-    },
+    Set(SetArgs),
     /// Publish where the hotkey serves.
     ServeAxon {
         /// The public address.
@@ -94,6 +84,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let mode = if arguments.send { Mode::Send } else { Mode::DryRun };
     let keypair = inputs::hotkey(&arguments.hotkey)?;
     let Chain { endpoint, netuid, spec_versions } = arguments.chain;
     let settings = Settings { netuid, spec_versions, ..Settings::new(vec![endpoint.clone()]) };
@@ -102,10 +93,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     println!("{} at block {} ({})", ss58::encode(&keypair.hotkey()), snapshot.block, snapshot.block_hash);
 
     let call = match arguments.action {
-        Action::Set { weights, version_key, commit, reveal_round } => {
-            let plan = plan(&snapshot, &keypair, &weights, version_key)?;
-            print!("{plan}");
-            let Some(call) = call_of(&plan, commit.as_deref().zip(reveal_round))? else {
+        Action::Set(set) => {
+            let Some(call) = set.call(&snapshot, &keypair.hotkey(), now()?, mode).await? else {
                 return Ok(());
             };
             call
@@ -115,7 +104,6 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             Call::serve_axon(netuid, &Axon { ip, port, protocol: AXON_PROTOCOL }, software)
         }
     };
-    let mode = if arguments.send { Mode::Send } else { Mode::DryRun };
     let mut randomness = [0; 32];
     getrandom::fill(&mut randomness).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
     let outcome = sender.perform(&call, &snapshot, &keypair, randomness, mode).await?;
@@ -125,31 +113,6 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         None => println!("dry run, nothing was sent"),
     }
     Ok(())
-}
-
-/// Whether the chain would take the weights of this file, and how.
-fn plan(snapshot: &Snapshot, keypair: &Keypair, file: &Path, version_key: u64) -> anyhow::Result<Plan> {
-    let weights = Weights::relative(&inputs::weights(file)?)?;
-    weights::preflight(snapshot, &keypair.hotkey(), weights, version_key)
-        .context("the chain would refuse them")
-}
-
-/// The call of a plan; none if it waits for its commit to be encrypted.
-fn call_of(plan: &Plan, commit: Option<(&Path, u64)>) -> anyhow::Result<Option<Call>> {
-    match (&plan.route, commit) {
-        (Route::Set, None) => Ok(Some(Call::set_weights(plan.netuid, &plan.weights, plan.version_key))),
-        (Route::Set, Some(_)) => anyhow::bail!("the subnet takes weights as they are, and no commits"),
-        (Route::CommitTimelocked { payload, .. }, None) => {
-            println!("payload to be timelocked: 0x{}", hex::encode(payload));
-            Ok(None)
-        }
-        (Route::CommitTimelocked { commit_version, .. }, Some((file, reveal_round))) => {
-            let commit = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-            println!("commit of {} bytes, revealed at round {reveal_round}", commit.len());
-            let call = Call::commit_timelocked_weights(plan.netuid, &commit, reveal_round, *commit_version)?;
-            Ok(Some(call))
-        }
-    }
 }
 
 fn now() -> anyhow::Result<UnixMs> {
