@@ -12,6 +12,8 @@
 )]
 
 mod binary;
+mod chain;
+mod collector;
 mod crash;
 mod curl;
 mod dead_letters;
