@@ -58,8 +58,9 @@ impl Standings {
 impl Leaderboard {
     /// The standings of `neurons` by their records in `view`; who has none is left out.
     ///
-    /// Equal rewards are in the order of rating, then of uid. Nothing in a record says how its scores were made, so
-    /// they count as real ones here.
+    /// Equal rewards are in the order of rating, then in one that is drawn anew each day: on the original's curve a
+    /// place is worth up to 2.6 times another, and that must not go by uid while all are new. Nothing in a record says
+    /// how its scores were made, so they count as real ones here.
     pub fn of(view: &View, neurons: &[Neuron], now: UnixMs, policy: &Policy) -> Self {
         let row = |neuron: &Neuron| {
             let (_, record) = view.record(&neuron.hotkey)?;
@@ -79,7 +80,8 @@ impl Leaderboard {
         };
         let mut rows: Vec<Standings> = neurons.iter().filter_map(row).collect();
         rows.sort_by(|a, b| {
-            b.reward.total_cmp(&a.reward).then(b.rating.total_cmp(&a.rating)).then(a.uid.cmp(&b.uid))
+            let by_merit = b.reward.total_cmp(&a.reward).then(b.rating.total_cmp(&a.rating));
+            by_merit.then_with(|| lot(&a.hotkey, now).cmp(&lot(&b.hotkey, now)))
         });
         let rewards: Vec<f64> = rows.iter().map(|row| row.reward).collect();
         for (row, weight) in rows.iter_mut().zip(weights(&rewards, &policy.weights)) {
@@ -87,6 +89,14 @@ impl Leaderboard {
         }
         Self { taken: now, synthetic: false, rows }
     }
+}
+
+/// A miner's place among its equals on this day (UTC): BLAKE3 of day and hotkey, which no hotkey wins every day.
+fn lot(hotkey: &Hotkey, now: UnixMs) -> [u8; 32] {
+    const DAY_SECS: u64 = 24 * 3600;
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&(now.secs() / DAY_SECS).to_be_bytes()).update(&hotkey.0);
+    *hasher.finalize().as_bytes()
 }
 
 impl View {
@@ -113,4 +123,44 @@ pub fn note(view: &View, leaderboard: Leaderboard) -> Step<()> {
         None => Write::create(Key::Leaderboard, item, None),
     };
     Step::Commit { writes: alloc::vec![write], reply: () }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::{DecisionId, Stored};
+    use crate::policy::WeightScheme;
+    use crate::state::Record;
+
+    const START: UnixMs = UnixMs::from_secs(1_750_000_000);
+
+    /// The first byte of each row's hotkey, of these miners who have all earned the same, but number 9 more.
+    fn order(miners: &[u8], now: UnixMs) -> Vec<u8> {
+        let mut policy = Policy::default();
+        policy.weights.scheme = WeightScheme::RankCurve;
+        let mut view = View::default();
+        let mut neurons = Vec::new();
+        for (uid, &number) in (0..).zip(miners) {
+            let hotkey = Hotkey([number; 32]);
+            let results = if number == 9 { 3 } else { 2 };
+            let accepted = (0..results).map(|age| now.secs() - age).collect();
+            let item = Item::Record(Record { accepted, ..Record::fresh(&policy) });
+            let stored = Stored { rev: 1, decision: DecisionId(0), expires: None, item };
+            view.insert(Key::Record(hotkey), Some(stored));
+            neurons.push(Neuron { uid, hotkey, coldkey: None, stake: 0.0, incentive: 0.0 });
+        }
+        let rows = Leaderboard::of(&view, &neurons, now, &policy).rows;
+        assert!(rows.is_sorted_by(|above, below| above.weight > below.weight), "{rows:?}");
+        rows.iter().map(|row| row.hotkey.0[0]).collect()
+    }
+
+    #[test]
+    fn equals_are_ranked_by_lot_and_not_by_uid() {
+        let rows = order(&[1, 2, 3, 4, 5, 9], START);
+        assert_eq!(rows[0], 9, "whoever has earned more is no equal");
+        assert_eq!(order(&[9, 5, 4, 3, 2, 1], START), rows, "a uid is no merit");
+        let days = (0..100).map(|day| order(&[1, 2], START.plus_secs(day * 24 * 3600)));
+        let first = days.filter(|rows| rows[0] == 1).count();
+        assert!((30..=70).contains(&first), "{first} of 100 days");
+    }
 }

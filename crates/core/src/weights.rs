@@ -7,7 +7,8 @@ use crate::policy::{WeightRules, WeightScheme};
 
 /// The weight of each reward, in the same order; they sum to 1 unless all are 0.
 ///
-/// A reward up to the floor, and one that is no finite number, gets 0.
+/// A reward up to the floor, and one that is no finite number, gets 0. Where only the rank counts, the first of equal
+/// rewards ranks highest, so that they must come in an order that is fair.
 pub fn weights(rewards: &[f64], rules: &WeightRules) -> Vec<f64> {
     let is_paid = |reward: f64| reward.is_finite() && reward > rules.floor;
     let mut weights = match rules.scheme {
@@ -16,7 +17,7 @@ pub fn weights(rewards: &[f64], rules: &WeightRules) -> Vec<f64> {
         }
         WeightScheme::RankCurve => {
             let mut paid: Vec<usize> = (0..rewards.len()).filter(|&index| is_paid(rewards[index])).collect();
-            paid.sort_by(|&a, &b| rewards[a].total_cmp(&rewards[b]));
+            paid.sort_by(|&a, &b| rewards[a].total_cmp(&rewards[b]).then(b.cmp(&a)));
             let mut weights = vec![0.0; rewards.len()];
             for (rank, &index) in paid.iter().enumerate() {
                 weights[index] = curve(rank, paid.len(), rules);
@@ -65,6 +66,12 @@ mod tests {
         let rewards: Vec<f64> = (1..=200).map(|reward| f64::from(reward) * 100.0).collect();
         let many = by_rank(&rewards);
         assert!(close(many[0], 0.002_744_7, 5e-8) && close(many[199], 0.007_277_3, 5e-8));
+    }
+
+    #[test]
+    fn the_first_of_equal_rewards_has_the_largest_weight() {
+        let weights = by_rank(&[1500.0, 1500.0, 3000.0, 1500.0]);
+        assert!(weights[2] > weights[0] && weights[0] > weights[1] && weights[1] > weights[3], "{weights:?}");
     }
 
     #[test]
