@@ -10,7 +10,8 @@ use sn17_core::{Hotkey, TaskId};
 use sn17_wire::duels::DuelRecord;
 
 use crate::App;
-use crate::clients::put;
+use crate::clients::{fetch, put};
+use crate::judging::GRID_BYTES_MAX;
 use crate::ports::{BlobKey, BlobRead, PortErrorKind, PortResult, transact};
 use crate::scoring::{Picture, preview_key};
 
@@ -95,34 +96,41 @@ impl App {
     }
 
     /// The picture that was judged of one side. None before the verdict, as nobody shall see what others are making;
-    /// none of a side without a result, and none once pictures of that age have been swept.
+    /// none of a side without a result.
     ///
     /// # Errors
     /// Those of the ports.
-    pub async fn duel_picture(&self, nonce: DuelNonce, side: DuelSide) -> PortResult<Option<DuelPicture>> {
+    pub async fn duel_picture(&self, nonce: DuelNonce, place: DuelSide) -> PortResult<Option<DuelPicture>> {
         let Some(duel) = self.duel(nonce).await? else { return Ok(None) };
-        let side = match side {
+        let side = match place {
             DuelSide::Left => &duel.left,
             DuelSide::Right => &duel.right,
         };
         let (DuelState::Judged { .. }, Entry::Delivered { .. }) = (&duel.state, &side.entry) else {
             return Ok(None);
         };
-        let blob = preview_key(duel.task, side.hotkey, Picture::Grid);
-        match self.ports.blobs.get(&blob).await {
-            Ok(png) => Ok(Some(DuelPicture { png, blob })),
-            Err(error) if error.kind == PortErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+        // Between the verdict and its publication the picture is where the judge found it.
+        for blob in [duel_picture_key(nonce, place), preview_key(duel.task, side.hotkey, Picture::Grid)] {
+            match self.ports.blobs.get(&blob).await {
+                Ok(png) => return Ok(Some(DuelPicture { png, blob })),
+                Err(error) if error.kind == PortErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
         }
+        Ok(None)
     }
 
     /// The records of duels that have ended with a verdict, the latest first: at most `limit` (and
-    /// [`DUELS_PAGE_MAX`]) with nonces below `before`.
+    /// [`DUELS_PAGE_MAX`]) with nonces below `before`. One made so long ago that its record should have expired is in
+    /// no list, should it have ended late and still be there.
     ///
     /// # Errors
     /// Those of the ledger.
     pub async fn duels(&self, before: Option<DuelNonce>, limit: usize) -> PortResult<Vec<DuelRecord>> {
-        let page = self.ports.ledger.duels(self.now(), before, limit.min(DUELS_PAGE_MAX)).await?;
+        let (now, policy) = (self.now(), &self.policy);
+        let readable_secs = policy.duel_secs_max() + policy.duels.lifetime_secs;
+        let since = DuelNonce(now.secs().saturating_sub(readable_secs));
+        let page = self.ports.ledger.duels(now, since, before, limit.min(DUELS_PAGE_MAX)).await?;
         let record = |(nonce, stored): (DuelNonce, Stored)| {
             let Item::Duel(duel) = stored.item else { return None };
             DuelRecord::of(nonce, &duel, &self.validator)
@@ -139,11 +147,24 @@ impl App {
         Ok(view.history(&hotkey).map(|(_, history)| history.clone()).unwrap_or_default())
     }
 
-    /// Leaves a duel's record where anybody may fetch it. Repeating it does no harm.
+    /// Leaves a duel's record with its pictures where they are kept as long as it: the pictures that results come with
+    /// are swept much earlier. The record comes last, so that whoever finds it finds the pictures. Repeating it does no
+    /// harm.
     pub(crate) async fn publish_duel(&self, nonce: DuelNonce) -> PortResult<()> {
-        let Some(record) = self.duel_record(nonce).await? else { return Ok(()) };
-        let json = record.to_json();
-        put(&*self.ports.blobs, &duel_key(nonce), Bytes::from(json)).await
+        let Some(duel) = self.duel(nonce).await? else { return Ok(()) };
+        let Some(record) = DuelRecord::of(nonce, &duel, &self.validator) else { return Ok(()) };
+        let blobs = &*self.ports.blobs;
+        for (place, side) in [(DuelSide::Left, &duel.left), (DuelSide::Right, &duel.right)] {
+            let Entry::Delivered { .. } = side.entry else { continue };
+            let grid = preview_key(duel.task, side.hotkey, Picture::Grid);
+            match fetch(blobs, &grid, GRID_BYTES_MAX).await {
+                Ok(png) => put(blobs, &duel_picture_key(nonce, place), png).await?,
+                // No picture was made, or it has been swept since it was published.
+                Err(error) if error.kind == PortErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        put(blobs, &duel_key(nonce), Bytes::from(record.to_json())).await
     }
 
     /// The standings as last noted; none before the first time.
@@ -193,4 +214,13 @@ impl App {
 /// Where a duel's record lies.
 fn duel_key(nonce: DuelNonce) -> BlobKey {
     BlobKey(format!("duels/{nonce}.json"))
+}
+
+/// Where the picture of one side lies that goes with the record.
+fn duel_picture_key(nonce: DuelNonce, place: DuelSide) -> BlobKey {
+    let name = match place {
+        DuelSide::Left => "left",
+        DuelSide::Right => "right",
+    };
+    BlobKey(format!("duels/{nonce}/{name}.png"))
 }

@@ -121,10 +121,12 @@ pub trait Ledger: Send + Sync {
     async fn api_keys(&self) -> PortResult<Vec<(KeyHash, Stored)>>;
 
     /// The duels that have ended with a verdict (see `sn17_core::index::judged_entry`), the latest first, at most
-    /// `limit` of those with nonces below `before`. MUST leave out those that have expired at `now`.
+    /// `limit` of those with nonces from `since` on and below `before`. MUST leave out those that have expired at
+    /// `now`; MUST NOT look at older ones than `since`, where a store may keep expired ones for days.
     async fn duels(
         &self,
         now: UnixMs,
+        since: DuelNonce,
         before: Option<DuelNonce>,
         limit: usize,
     ) -> PortResult<Vec<(DuelNonce, Stored)>>;

@@ -239,9 +239,10 @@ impl Ledger for DynamoLedger {
     async fn duels(
         &self,
         now: UnixMs,
+        since: DuelNonce,
         before: Option<DuelNonce>,
         limit: usize,
     ) -> PortResult<Vec<(DuelNonce, Stored)>> {
-        self.list_duels(now, before, limit).await
+        self.list_duels(now, since, before, limit).await
     }
 }

@@ -15,6 +15,7 @@
 //! | miner's last duels | `M#<ss58>` | `H` | none |
 //! | when the next duel may be made | `X#matchmaker` | `X` | none |
 //! | standings as last noted | `X#leaderboard` | `X` | none |
+//! | which batches of prompts there are | `X#prompts` | `X` | none |
 //! | hints about the queues · who refreshes them · counts that go on | `X#hints` | `X` · `L` · `C` | none |
 //! | backlog of the scoring queue, for hosts that cannot ask it | `X#backlog` | `X` | none |
 //!
@@ -60,12 +61,13 @@
 //! | submit | `BatchGetItem`, `TransactWriteItems` | 4 + 1 | 2 |
 //! | settle, a client's task | `BatchGetItem`, `GetItem`, `TransactWriteItems` | 8 + 3 | 4 |
 //! | settle, a synthetic task | `BatchGetItem`, `TransactWriteItems` | 6 + 1 | 3 |
-//! | make a duel | 2 `BatchGetItem`, `TransactWriteItems` | 8 + 1 | 4, + 1 for every 4 KB of the roster |
+//! | make a duel, of `p` pairs | 2 `BatchGetItem`, `TransactWriteItems` | 8 + 1 | 2 + 4 `p`, + 1 for every 4 KB of the roster |
 //! | look for a duel to make, and none is due | `BatchGetItem` | 0 | 2, and the same |
 //! | pull, a duel | 2 `GetItem`, `TransactWriteItems` | 4 | 2 |
 //! | settle, a duel's first side · its second side | `BatchGetItem`, `GetItem`, `TransactWriteItems` | 6 + 1 · 6 + 3 | 4 |
 //! | rule a duel | `GetItem`, `BatchGetItem`, `TransactWriteItems` | 12 + 2, + 2 for every KB of the two histories, up to 60 | 5, up to 11 |
 //! | list `n` duels | `Query`, `BatchGetItem` | 0 | 0.5 + `n` |
+//! | list duels where only expired ones are left | at most 3 `Query` | 0 | at most 20 |
 //! | note the standings of 256 miners, every 5 minutes | 2 `GetItem`, 3 `BatchGetItem`, `PutItem` | 80 | 290 |
 //! | wait for a verdict | `GetItem` at 0.8 of the median wait, then ever seldomer | 0 | 0.5 each |
 //! | status, result | `GetItem` | 0 | 1 |

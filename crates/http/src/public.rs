@@ -22,7 +22,8 @@ use crate::{Server, remote_network};
 
 /// Duels on a page whose reader does not say how many.
 const PAGE_DUELS: usize = 20;
-/// What changes with every duel may be so old: less than half of the minute between two standings.
+/// What changes with every duel may be so old: two duels of the default policy. Standings are noted every minute, on AWS
+/// every five.
 const FRESH: HeaderValue = HeaderValue::from_static("public, max-age=20");
 /// A verdict stays as it is, and so do its pictures.
 const FINAL: HeaderValue = HeaderValue::from_static("public, max-age=86400, immutable");

@@ -337,6 +337,7 @@ impl Ledger for Embedded {
     async fn duels(
         &self,
         now: UnixMs,
+        since: DuelNonce,
         before: Option<DuelNonce>,
         limit: usize,
     ) -> PortResult<Vec<(DuelNonce, Stored)>> {
@@ -346,7 +347,7 @@ impl Ledger for Embedded {
         let (mut duels, mut before) = (Vec::new(), before);
         while duels.len() < limit {
             let wanted = limit - duels.len();
-            let page = shared.indexes().judged_page(before, wanted);
+            let page = shared.indexes().judged_page(since, before, wanted);
             for &nonce in &page {
                 let key = Key::Duel(nonce);
                 // The index may be ahead of the rows, and keeps an expired duel until it is swept.

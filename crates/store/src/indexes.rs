@@ -124,10 +124,18 @@ impl Indexes {
         entries.take_while(|(at, _)| *at <= now).take(max).copied().collect()
     }
 
-    /// The latest `max` judged duels with nonces below `before`, the latest first.
-    pub(crate) fn judged_page(&self, before: Option<DuelNonce>, max: usize) -> Vec<DuelNonce> {
+    /// The latest `max` judged duels with nonces from `since` on and below `before`, the latest first.
+    pub(crate) fn judged_page(
+        &self,
+        since: DuelNonce,
+        before: Option<DuelNonce>,
+        max: usize,
+    ) -> Vec<DuelNonce> {
+        if before.is_some_and(|before| before <= since) {
+            return Vec::new();
+        }
         let to = before.map_or(Bound::Unbounded, Bound::Excluded);
-        self.judged.range((Bound::Unbounded, to)).rev().take(max).copied().collect()
+        self.judged.range((Bound::Included(since), to)).rev().take(max).copied().collect()
     }
 
     /// How many messages a queue holds, visible or not.

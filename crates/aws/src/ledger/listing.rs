@@ -23,7 +23,7 @@ const SHARD_ENTRIES_MIN: usize = 64;
 /// A shard may hold so many times its share before what is due there has to wait for the next time.
 const SHARE_FACTOR: usize = 4;
 /// Entries of duels that are read at once where a first look has not found enough: those that have expired stay until
-/// DynamoDB deletes them, up to some days.
+/// DynamoDB deletes them, up to some days. By the default policy no more of them than this are in the range of a list.
 const DUEL_ENTRIES: usize = 1_000;
 
 impl DynamoLedger {
@@ -114,16 +114,17 @@ impl DynamoLedger {
         Ok(found)
     }
 
-    /// The judged duels before a nonce, the latest first.
+    /// The judged duels from a nonce on and before another, the latest first.
     pub(super) async fn list_duels(
         &self,
         now: UnixMs,
+        since: DuelNonce,
         before: Option<DuelNonce>,
         limit: usize,
     ) -> PortResult<Vec<(DuelNonce, Stored)>> {
         let (mut duels, mut before, mut entries) = (Vec::new(), before, limit);
-        while duels.len() < limit {
-            let (mut nonces, mut goes_on_before) = self.duel_entries(now, before, entries).await?;
+        while duels.len() < limit && before.is_none_or(|before| since < before) {
+            let (mut nonces, mut goes_on_before) = self.duel_entries(now, since, before, entries).await?;
             let wanted = limit - duels.len();
             if nonces.len() > wanted {
                 nonces.truncate(wanted);
@@ -145,28 +146,30 @@ impl DynamoLedger {
         Ok(duels)
     }
 
-    /// The unexpired ones of so many entries of judged duels before a nonce, the latest first, and where the list goes
-    /// on if it does.
+    /// The unexpired ones of so many entries of judged duels from a nonce on and before another, the latest first, and
+    /// where the list goes on if it does.
     async fn duel_entries(
         &self,
         now: UnixMs,
+        since: DuelNonce,
         before: Option<DuelNonce>,
         entries: usize,
     ) -> PortResult<(Vec<DuelNonce>, Option<DuelNonce>)> {
-        let mut request = self
+        // A range key has two bounds at most if it is BETWEEN them, both included.
+        let last = before.map_or(u64::MAX, |before| before.0.saturating_sub(1));
+        let request = self
             .client
             .query()
             .table_name(&self.options.table)
             .index_name(OPEN_INDEX)
+            .key_condition_expression(format!(
+                "{OPEN_PARTITION} = :duels AND {OPEN_SORT} BETWEEN :since AND :last"
+            ))
             .expression_attribute_values(":duels", text(JUDGED_DUELS.to_owned()))
+            .expression_attribute_values(":since", text(duel_sort(since)))
+            .expression_attribute_values(":last", text(duel_sort(DuelNonce(last))))
             .scan_index_forward(false)
             .limit(i32::try_from(entries).unwrap_or(i32::MAX));
-        request = match before {
-            Some(before) => request
-                .key_condition_expression(format!("{OPEN_PARTITION} = :duels AND {OPEN_SORT} < :before"))
-                .expression_attribute_values(":before", text(duel_sort(before))),
-            None => request.key_condition_expression(format!("{OPEN_PARTITION} = :duels")),
-        };
         let answer = request.send().await.map_err(|error| port_error("list the duels", &error))?;
         let nonce = |entry: &Attributes| {
             field(entry, OPEN_SORT).and_then(parse_duel_sort).ok_or_else(|| invalid(entry))

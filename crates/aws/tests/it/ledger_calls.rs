@@ -11,18 +11,18 @@ use sn17_aws::schema::row::Row;
 use sn17_aws::schema::units::{Commit, write};
 use sn17_core::duel::{self, Ruled, Ruling};
 use sn17_core::glicko::Outcome;
-use sn17_core::ledger::{DecisionId, LoadSpec, Step, View};
+use sn17_core::ledger::{DecisionId, LoadSpec, Step, View, Write};
 use sn17_core::matchmaking::{self, Draw};
 use sn17_core::policy::Policy;
 use sn17_core::pull::{self, Pull, PullReply};
 use sn17_core::scoring::Metrics;
 use sn17_core::settle::{self, Finding};
-use sn17_core::state::{DuelNonce, Key, KeyHash, Neuron, Origin, Prompt, Roster};
+use sn17_core::state::{Duel, DuelNonce, Item, Key, KeyHash, Neuron, Origin, Prompt, Roster};
 use sn17_core::submit::{self, Payload, Submit, SubmitReply};
 use sn17_core::task::{self, NewTask};
 use sn17_core::{Hotkey, TaskId, UnixMs, miner};
 use sn17_store::conformance::ManualClock;
-use sn17_store::conformance::samples::{decision_id, hotkey, task_id};
+use sn17_store::conformance::samples::{commit, decision_id, duel, hotkey, judged, task_id};
 
 use crate::calls::{Calls, Cost};
 use crate::dynamo::{Engine, create_table, http, ledger, table_name};
@@ -269,7 +269,7 @@ async fn a_duel_from_its_making_to_its_verdict() {
     let before = world.rows().await;
     let nonce = world.make_duel().await.expect("both miners are active");
     let cost = world.cost_since(&before).await;
-    check(&cost, &[("BatchGetItem", 2), ("TransactWriteItems", 1)], 9.0, 4.0);
+    check(&cost, &[("BatchGetItem", 2), ("TransactWriteItems", 1)], 9.0, 6.0);
 
     let before = world.rows().await;
     assert_eq!(world.make_duel().await, None, "it is too early for the next one");
@@ -306,9 +306,35 @@ async fn a_duel_from_its_making_to_its_verdict() {
         check_calls(&cost, &[("BatchGetItem", 1), ("GetItem", 1), ("TransactWriteItems", 1)]);
     }
 
-    let listed = world.ledger.duels(world.now(), None, 100).await.expect("a list");
+    let listed = world.ledger.duels(world.now(), DuelNonce(0), None, 100).await.expect("a list");
     assert_eq!(listed.iter().map(|(nonce, _)| *nonce).collect::<Vec<_>>(), [nonce]);
     check(&world.calls.cost(), &[("GetItem", 1), ("Query", 1)], 0.0, 1.5);
+}
+
+/// DynamoDB keeps expired entries for days, and anybody may ask for what lies before the oldest that is left.
+#[tokio::test]
+async fn duels_before_the_first_of_a_list_cost_nothing() {
+    let world = World::new().await;
+    let (now, first) = (world.now(), 1_700_000_000);
+    for age in 0..8 {
+        let ended = Item::Duel(Duel { state: judged(now), ..duel(now) });
+        let expires = if age < 2 { now.plus_secs(60) } else { now };
+        let write = Write::create(Key::Duel(DuelNonce(first - age)), ended, Some(expires));
+        commit(&world.ledger, UnixMs(0), vec![write]).await.expect("it is new");
+    }
+    world.calls.take();
+    for (since, before, limit, queries) in [
+        (DuelNonce(first - 7), DuelNonce(first - 1), 1, 2),
+        (DuelNonce(first - 3), DuelNonce(first - 1), 100, 1),
+        (DuelNonce(first - 1), DuelNonce(first - 1), 1, 0),
+        (DuelNonce(first - 1), DuelNonce(first - 5), 100, 0),
+    ] {
+        let listed = world.ledger.duels(now, since, Some(before), limit).await.expect("a list");
+        assert_eq!(listed, []);
+        let cost = world.calls.cost();
+        let calls: &[_] = if queries == 0 { &[] } else { &[("Query", queries)] };
+        check_calls(&cost, calls);
+    }
 }
 
 #[tokio::test]

@@ -59,6 +59,7 @@ impl Ledger for Broken {
     async fn duels(
         &self,
         _: UnixMs,
+        _: DuelNonce,
         _: Option<DuelNonce>,
         _: usize,
     ) -> PortResult<Vec<(DuelNonce, Stored)>> {

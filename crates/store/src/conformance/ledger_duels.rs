@@ -28,7 +28,17 @@ async fn end(ledger: &dyn Ledger, now: UnixMs, number: u64, state: DuelState) {
 }
 
 async fn listed(ledger: &dyn Ledger, now: UnixMs, before: Option<DuelNonce>, limit: usize) -> Vec<DuelNonce> {
-    let duels = ledger.duels(now, before, limit).await.expect("a list");
+    listed_since(ledger, now, DuelNonce(0), before, limit).await
+}
+
+async fn listed_since(
+    ledger: &dyn Ledger,
+    now: UnixMs,
+    since: DuelNonce,
+    before: Option<DuelNonce>,
+    limit: usize,
+) -> Vec<DuelNonce> {
+    let duels = ledger.duels(now, since, before, limit).await.expect("a list");
     duels.into_iter().map(|(nonce, _)| nonce).collect()
 }
 
@@ -63,7 +73,7 @@ pub async fn items_of_the_competition_come_back(harness: &mut impl Harness) {
 /// The latest duels come first, with what is stored about them, and no more than were asked for.
 pub async fn judged_duels_come_latest_first(harness: &mut impl Harness) {
     let (ledger, now) = (harness.ledger(), harness.now());
-    assert_eq!(ledger.duels(now, None, 10).await.expect("a list"), []);
+    assert_eq!(ledger.duels(now, DuelNonce(0), None, 10).await.expect("a list"), []);
     for number in [2, 0, 5, 1, 3, 4] {
         add(&*ledger, now, number, DuelState::Open).await;
         end(&*ledger, now, number, judged(now)).await;
@@ -72,7 +82,7 @@ pub async fn judged_duels_come_latest_first(harness: &mut impl Harness) {
     assert_eq!(listed(&*ledger, now, None, 10).await, all);
     assert_eq!(listed(&*ledger, now, None, 2).await, all[..2]);
     assert_eq!(listed(&*ledger, now, None, 0).await, []);
-    for (nonce, stored) in ledger.duels(now, None, 10).await.expect("a list") {
+    for (nonce, stored) in ledger.duels(now, DuelNonce(0), None, 10).await.expect("a list") {
         assert_eq!(read(&*ledger, now, Key::Duel(nonce)).await, Some(stored));
     }
 }
@@ -89,6 +99,29 @@ pub async fn pages_of_duels_end_before_a_nonce(harness: &mut impl Harness) {
     assert_eq!(listed(&*ledger, now, Some(DuelNonce(1_000)), 10).await, all[4..]);
     assert_eq!(listed(&*ledger, now, Some(nonce(0)), 10).await, []);
     assert_eq!(listed(&*ledger, now, Some(DuelNonce(0)), 10).await, []);
+}
+
+/// A list begins at the nonce it is asked for, whether or not that is a duel's, and on whatever page.
+pub async fn lists_of_duels_begin_at_a_nonce(harness: &mut impl Harness) {
+    let (ledger, now) = (harness.ledger(), harness.now());
+    for number in 0..6 {
+        add(&*ledger, now, number, judged(now)).await;
+    }
+    let all: Vec<DuelNonce> = (0..6).rev().map(nonce).collect();
+    for (since, before, limit, expected) in [
+        (nonce(1), None, 10, &all[..5]),
+        (DuelNonce(11), None, 10, &all[..4]),
+        (DuelNonce(11), Some(nonce(4)), 10, &all[2..4]),
+        (DuelNonce(11), Some(nonce(4)), 1, &all[2..3]),
+        (nonce(2), Some(nonce(3)), 10, &all[3..4]),
+        (nonce(5), None, 10, &all[..1]),
+        (nonce(3), Some(nonce(3)), 10, &[]),
+        (nonce(3), Some(nonce(1)), 10, &[]),
+        (DuelNonce(11), Some(DuelNonce(0)), 10, &[]),
+    ] {
+        let listed = listed_since(&*ledger, now, since, before, limit).await;
+        assert_eq!(listed, expected, "from {since} on, before {before:?}, at most {limit}");
+    }
 }
 
 /// Only duels with a verdict are listed: neither those that still go on nor those that ended without one.

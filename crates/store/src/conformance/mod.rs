@@ -171,7 +171,7 @@ macro_rules! ledger_conformance {
         }
         $crate::conformance_tests! { $make, ledger_duels:
             items_of_the_competition_come_back, judged_duels_come_latest_first, pages_of_duels_end_before_a_nonce,
-            duels_without_a_verdict_are_not_listed, expired_duels_are_not_listed,
+            lists_of_duels_begin_at_a_nonce, duels_without_a_verdict_are_not_listed, expired_duels_are_not_listed,
             duels_are_due_until_they_have_ended, duels_survive_a_reopen
         }
         $crate::conformance_tests! { $make, ledger_wait:
