@@ -14,6 +14,7 @@ mod budget;
 mod client;
 mod collector;
 mod hygiene;
+mod judge_metrics;
 mod limiter;
 mod linger;
 mod metagraph;
@@ -77,10 +78,10 @@ struct Server {
 /// The routes of clients, miners, operators and the public over `app`, as far as the options have them.
 pub fn router(app: Arc<App>, options: HttpOptions) -> Router {
     let server = Arc::new(Server {
+        metrics: Metrics::new(options.observer.is_none(), Arc::clone(&app)),
         app,
         addresses: Limiter::default(),
         miners: Limiter::default(),
-        metrics: Metrics::new(options.observer.is_none()),
         bodies: MemoryBudget::new(options.body_memory_bytes),
         prompts: MemoryBudget::new(options.prompt_memory_bytes),
         uploads: MemoryBudget::new(options.submission_memory_bytes),

@@ -1,5 +1,6 @@
 //! What is counted, in Prometheus's terms.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -9,7 +10,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+use sn17_app::App;
 
+use crate::judge_metrics::JudgeMetrics;
 use crate::refusal::Refusal;
 
 /// Media type of what [`Metrics::render`] gives with counters (`OpenMetrics` 1.0).
@@ -37,6 +40,19 @@ pub(crate) struct Metrics {
     open_tasks: Gauge<u64, AtomicU64>,
     /// Working memory of submissions being received.
     upload_bytes: Gauge<u64, AtomicU64>,
+    /// Results that wait for the judge.
+    judge_backlog: Gauge<u64, AtomicU64>,
+}
+
+/// What is looked at when metrics are asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gauges {
+    /// Tasks waiting for results.
+    pub(crate) open_tasks: u64,
+    /// Working memory of submissions being received.
+    pub(crate) upload_bytes: u64,
+    /// Comparisons waiting for the judge.
+    pub(crate) judge_backlog: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -66,7 +82,7 @@ struct SubmissionLabels {
 impl Metrics {
     /// Shows nothing but the ledger's gauges unless it `counts_requests`: where each request may meet another process,
     /// its counters say nothing.
-    pub(crate) fn new(counts_requests: bool) -> Self {
+    pub(crate) fn new(counts_requests: bool, app: Arc<App>) -> Self {
         let mut registry = Registry::with_prefix("sn17");
         let open_tasks = Gauge::default();
         registry.register("open_tasks", "Tasks waiting for results", open_tasks.clone());
@@ -79,12 +95,13 @@ impl Metrics {
             submissions: Family::default(),
             open_tasks,
             upload_bytes: Gauge::default(),
+            judge_backlog: Gauge::default(),
         };
-        if counts_requests { metrics.with_process() } else { metrics }
+        if counts_requests { metrics.with_process(app) } else { metrics }
     }
 
     /// Shows what this process has counted, too.
-    fn with_process(mut self) -> Self {
+    fn with_process(mut self, app: Arc<App>) -> Self {
         let registry = &mut self.registry;
         registry.register("http_requests", "Requests answered", self.requests.clone());
         let help = "Time from a request's headers to its answer's";
@@ -95,6 +112,9 @@ impl Metrics {
         registry.register("submissions", help, self.submissions.clone());
         let help = "Working memory of submissions being received";
         registry.register_with_unit("submission_memory", help, Unit::Bytes, self.upload_bytes.clone());
+        let help = "Comparisons waiting for the judge";
+        registry.register("judge_backlog", help, self.judge_backlog.clone());
+        registry.register_collector(Box::new(JudgeMetrics(app)));
         self
     }
 
@@ -117,10 +137,16 @@ impl Metrics {
         self.submissions.get_or_create(&SubmissionLabels { verdict }).inc();
     }
 
+    /// Whether it shows what this process has counted.
+    pub(crate) const fn counts_requests(&self) -> bool {
+        self.counts_requests
+    }
+
     /// Everything as text, with its media type.
-    pub(crate) fn render(&self, open_tasks: u64, upload_bytes: u64) -> (&'static str, String) {
-        self.open_tasks.set(open_tasks);
-        self.upload_bytes.set(upload_bytes);
+    pub(crate) fn render(&self, gauges: Gauges) -> (&'static str, String) {
+        self.open_tasks.set(gauges.open_tasks);
+        self.upload_bytes.set(gauges.upload_bytes);
+        self.judge_backlog.set(gauges.judge_backlog);
         let (media_type, mut text) = if self.counts_requests {
             (OPEN_METRICS, String::new())
         } else {

@@ -8,10 +8,11 @@ use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use sn17_core::TaskId;
-use sn17_core::ledger::LoadSpec;
+use sn17_core::ledger::{LoadSpec, QueueName};
 use sn17_core::state::Key;
 
 use crate::Server;
+use crate::metrics::Gauges;
 use crate::refusal::{Refusal, TEXT};
 
 /// `GET /`: what this is.
@@ -36,9 +37,19 @@ pub(crate) async fn readyz(State(server): State<Arc<Server>>) -> Result<Response
 
 /// `GET /metrics`: the ledger's gauges, and this process's counters unless the host counts.
 pub(crate) async fn metrics(State(server): State<Arc<Server>>) -> Result<Response, Refusal> {
-    let open_tasks = server.app.ports().ledger.open_tasks().await?;
-    let upload_bytes = server.uploads.used() as u64;
-    let (media_type, text) = server.metrics.render(open_tasks, upload_bytes);
+    let ports = server.app.ports();
+    let judge_backlog = if server.metrics.counts_requests() {
+        ports.queue.backlog(QueueName::Judging).await?
+    } else {
+        // Elsewhere the queue is the platform's, which counts its messages itself.
+        0
+    };
+    let gauges = Gauges {
+        open_tasks: ports.ledger.open_tasks().await?,
+        upload_bytes: server.uploads.used() as u64,
+        judge_backlog,
+    };
+    let (media_type, text) = server.metrics.render(gauges);
     let mut response = Response::new(Body::from(text));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     Ok(response)

@@ -7,6 +7,7 @@ mod collector;
 mod faults;
 mod floods;
 mod hosts;
+mod judge_metrics;
 mod miner;
 mod ops;
 mod pictures;
