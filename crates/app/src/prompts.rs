@@ -1,15 +1,18 @@
 //! Prompts for synthetic tasks: what miners work on while no client asks for anything.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
-use sn17_core::prompts::grammar;
+use sn17_core::prompts::{Seen, grammar};
 use sn17_core::state::Prompt;
 use sn17_core::{Hotkey, UnixMs};
 
 /// So many prompts may be reserved for one miner.
 const RESERVED_MAX: usize = 1_000;
+/// So many prompts of a miner's are remembered, its latest: a day of tasks at the original's cooldown of 300 s.
+const GIVEN_MAX: usize = 288;
 
 /// A prepared picture for synthetic image tasks, already in the blob store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +29,22 @@ pub struct PromptBook {
     texts: Vec<String>,
     images: Vec<PromptImage>,
     page: Mutex<Page>,
-    reserved: Mutex<BTreeMap<Hotkey, VecDeque<Prompt>>>,
+    miners: Mutex<BTreeMap<Hotkey, Miner>>,
+}
+
+/// What is known of a miner: some ten kilobytes.
+#[derive(Debug)]
+struct Miner {
+    /// Prompts reserved for it, the next one first.
+    reserved: VecDeque<Prompt>,
+    /// The prompts that it was given lately.
+    given: Seen,
+}
+
+impl Default for Miner {
+    fn default() -> Self {
+        Self { reserved: VecDeque::new(), given: Seen::new(GIVEN_MAX) }
+    }
 }
 
 /// A page of the collector's current batch, and when to turn to another.
@@ -40,13 +58,13 @@ impl PromptBook {
     /// A book of these prompts. What the collector has goes before the texts, and without either the grammar writes
     /// them, so that it never runs dry.
     pub fn new(texts: Vec<String>, images: Vec<PromptImage>) -> Self {
-        Self { texts, images, page: Mutex::default(), reserved: Mutex::default() }
+        Self { texts, images, page: Mutex::default(), miners: Mutex::default() }
     }
 
     /// Reserves a prompt for a miner's next synthetic task; the oldest are dropped beyond a thousand.
     pub fn reserve(&self, hotkey: Hotkey, prompt: Prompt) {
-        let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
-        let prompts = reserved.entry(hotkey).or_default();
+        let mut miners = self.miners();
+        let prompts = &mut miners.entry(hotkey).or_default().reserved;
         prompts.push_back(prompt);
         if prompts.len() > RESERVED_MAX {
             prompts.pop_front();
@@ -55,33 +73,45 @@ impl PromptBook {
 
     /// Draws a prompt: one reserved for this miner, else a text with probability `text_share`, else a picture if
     /// there is any.
+    ///
+    /// It is none of the last 288 that this process gave the miner, as long as there are more texts or pictures than
+    /// that to choose from.
     pub(crate) fn draw(&self, hotkey: Hotkey, random: u128, text_share: f64) -> Prompt {
-        let reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(prompt) = reserved.get(&hotkey).and_then(VecDeque::front) {
+        let miners = self.miners();
+        let Some(miner) = miners.get(&hotkey) else { return self.draw_any(random, text_share) };
+        if let Some(prompt) = miner.reserved.front() {
             return prompt.clone();
         }
-        drop(reserved);
-        self.draw_any(random, text_share)
+        self.draw_new(random, text_share, |name| !miner.given.contains(name))
     }
 
     /// Draws a prompt for whomever: a text with probability `text_share`, else a picture if there is any.
     pub(crate) fn draw_any(&self, random: u128, text_share: f64) -> Prompt {
-        let share = f64::from(u32::try_from(random & 0xffff_ffff).unwrap_or(u32::MAX)) / f64::from(u32::MAX);
-        let pick = usize::try_from(random >> 32 & 0xffff_ffff).unwrap_or(0);
-        if share >= text_share && !self.images.is_empty() {
-            let image = &self.images[pick % self.images.len()];
-            return Prompt::Image { blob: image.blob.clone(), sha256: image.sha256 };
-        }
-        Prompt::Text(self.text(pick))
+        self.draw_new(random, text_share, |_| true)
     }
 
-    fn text(&self, pick: usize) -> String {
+    /// Draws the next prompt that is new from one that chance picks; that one itself if none of the next 288 is.
+    fn draw_new(&self, random: u128, text_share: f64, is_new: impl Fn(&str) -> bool) -> Prompt {
+        let share = f64::from(u32::try_from(random & 0xffff_ffff).unwrap_or(u32::MAX)) / f64::from(u32::MAX);
+        let pick = usize::try_from(random >> 32 & 0xffff_ffff).unwrap_or(0);
+        let places = || (0..=GIVEN_MAX).map(|step| pick.wrapping_add(step));
+        if share >= text_share && !self.images.is_empty() {
+            let image = |place: usize| &self.images[place % self.images.len()];
+            let image = places().map(image).find(|image| is_new(&image.blob)).unwrap_or_else(|| image(pick));
+            return Prompt::Image { blob: image.blob.clone(), sha256: image.sha256 };
+        }
         let page = self.page();
         let texts = if page.texts.is_empty() { &self.texts } else { &page.texts };
-        match texts.len() {
-            0 => grammar::nth(pick % grammar::COUNT),
-            count => texts[pick % count].clone(),
-        }
+        let text = |place: usize| match texts.len() {
+            0 => Cow::Owned(grammar::nth(place % grammar::COUNT)),
+            count => Cow::Borrowed(texts[place % count].as_str()),
+        };
+        let text = places().map(text).find(|text| is_new(text)).unwrap_or_else(|| text(pick));
+        Prompt::Text(text.into_owned())
+    }
+
+    fn miners(&self) -> MutexGuard<'_, BTreeMap<Hotkey, Miner>> {
+        self.miners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn page(&self) -> MutexGuard<'_, Page> {
@@ -112,15 +142,15 @@ impl PromptBook {
 }
 
 impl PromptBook {
-    /// Notes that a miner got this prompt, so that a reservation is used up once.
+    /// Notes that a miner got this prompt: a reservation is used up, and it does not come again soon.
     pub(crate) fn note_given(&self, hotkey: Hotkey, prompt: &Prompt) {
-        let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(prompts) = reserved.get_mut(&hotkey) {
-            prompts.pop_front_if(|first| *first == *prompt);
-            if prompts.is_empty() {
-                reserved.remove(&hotkey);
-            }
-        }
+        let mut miners = self.miners();
+        let miner = miners.entry(hotkey).or_default();
+        miner.reserved.pop_front_if(|first| *first == *prompt);
+        miner.given.insert(match prompt {
+            Prompt::Text(text) => text,
+            Prompt::Image { blob, .. } => blob,
+        });
     }
 }
 

@@ -97,12 +97,15 @@ pub fn router(app: Arc<App>, options: HttpOptions) -> Router {
             .route(route::ADD_TASK, post(client::add_task))
             .route(route::GET_STATUS, get(client::get_status))
             .route(route::GET_RESULT, get(client::get_result))
-            .route(route::METRICS, get(ops::metrics))
             .route(route::LEADERBOARD, get(public::leaderboard))
             .route(route::HISTORY, get(public::history))
             .route(route::DUELS, get(public::duels))
             .route(route::DUEL, get(public::duel))
-            .route(route::DUEL_PICTURE, get(public::duel_picture))
+            .route(route::DUEL_PICTURE, get(public::duel_picture));
+    }
+    if server.options.routes.has_collector() {
+        router = router
+            .route(route::METRICS, get(ops::metrics))
             .route(route::SUBMIT_PROMPTS, post(collector::submit))
             .route(route::GET_PROMPTS, get(collector::get).post(collector::get))
             .route(route::GET_TEXT_PROMPTS, post(collector::get));
@@ -114,9 +117,11 @@ pub fn router(app: Arc<App>, options: HttpOptions) -> Router {
             .route(route::GET_VERSION, post(miner::get_version));
     }
     if server.options.routes.has_clients() && server.options.admin_key.is_some() {
+        router = router.route(route::ADMIN_STANDINGS, get(standings::get).put(standings::put));
+    }
+    if server.options.routes.has_collector() && server.options.admin_key.is_some() {
         router = router
             .route(route::ADMIN_METAGRAPH, get(metagraph::get).put(metagraph::put))
-            .route(route::ADMIN_STANDINGS, get(standings::get).put(standings::put))
             .route(route::ADMIN_KEYS, get(admin::list).post(admin::add))
             .route(route::ADMIN_KEY, delete(admin::revoke));
     }

@@ -57,12 +57,19 @@ pub enum Routes {
     Miners,
     /// Every one but those of dead letters, which lie in a queue that only the functions reach.
     Edge,
+    /// Those of the prompt collector and of its operators, and `/metrics`.
+    Collector,
 }
 
 impl Routes {
     /// Whether clients, operators and the public are served.
     pub(crate) const fn has_clients(self) -> bool {
         matches!(self, Self::All | Self::Clients | Self::Edge)
+    }
+
+    /// Whether generators hand in prompts here, and validators fetch them.
+    pub(crate) const fn has_collector(self) -> bool {
+        self.has_clients() || matches!(self, Self::Collector)
     }
 
     /// Whether miners are served.
@@ -92,6 +99,8 @@ pub enum RosterSource {
     /// A file that the host follows: whatever an operator sent would last until the file's next change.
     #[default]
     File,
+    /// The chain, which the host follows: the same is true of it.
+    Chain,
     /// Operators, with `PUT /admin/metagraph`.
     Operator,
 }
@@ -99,8 +108,6 @@ pub enum RosterSource {
 impl Default for HttpOptions {
     /// All routes but the admin ones, 64 MiB for small bodies, 256 MiB for prompts, 512 MiB for submissions, 1 GiB for conversions of any size,
     /// the original gateway's rate limits, long work in place, no limit of a platform, no redirects, no observer, the
-    /// The chain, which the host follows: the same is true of it.
-    Chain,
     /// roster from a file.
     fn default() -> Self {
         Self {

@@ -16,22 +16,19 @@ async fn world_of_host(host: HttpOptions) -> World {
 
 #[tokio::test]
 async fn a_host_has_its_own_routes_and_knows_no_others() {
-    let clients = [
+    let collector = ["/submit", "/get", "/text-prompts/get/", "/metrics", "/admin/keys", "/admin/metagraph"];
+    let only_clients = [
         "/add_task",
         "/get_status",
         "/get_result",
-        "/metrics",
-        "/admin/keys",
-        "/admin/metagraph",
+        "/admin/standings",
         "/leaderboard",
         "/leaderboard/x/history",
         "/duels",
         "/duels/1",
         "/duels/1/left.png",
-        "/submit",
-        "/get",
-        "/text-prompts/get/",
     ];
+    let clients = [&only_clients[..], &collector].concat();
     let letters = ["/admin/dead-letters", "/admin/dead-letters/redrive"];
     let miners = ["/PullTask", "/SubmitResults", "/GetVersion"];
     let everyone = ["/", "/healthz", "/readyz"];
@@ -40,6 +37,11 @@ async fn a_host_has_its_own_routes_and_knows_no_others() {
         (Routes::Clients, [&clients[..], &letters, &everyone].concat(), miners.to_vec()),
         (Routes::Miners, [&miners[..], &everyone].concat(), [&clients[..], &letters].concat()),
         (Routes::Edge, [&clients[..], &miners, &everyone].concat(), letters.to_vec()),
+        (
+            Routes::Collector,
+            [&collector[..], &everyone].concat(),
+            [&only_clients[..], &miners, &letters].concat(),
+        ),
     ] {
         let world = world_of_host(HttpOptions { routes, ..options() }).await;
         let statuses = async |paths: Vec<&'static str>| {

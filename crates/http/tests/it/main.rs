@@ -10,6 +10,7 @@ mod hosts;
 mod judge_metrics;
 mod miner;
 mod ops;
+mod outage;
 mod pictures;
 mod public;
 mod results;

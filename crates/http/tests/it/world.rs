@@ -75,12 +75,21 @@ pub(crate) async fn world_with(policy: Policy, options: HttpOptions) -> World {
 
 /// A world of another validator, at another time.
 pub(crate) async fn world_of(policy: Policy, options: HttpOptions, validator: Hotkey, now_ms: u64) -> World {
-    build(policy, options, validator, now_ms, Arc::new(MemoryBlobs::default())).await
+    build(policy, options, validator, now_ms, Arc::new(MemoryBlobs::default()), prompts()).await
 }
 
 /// A world over another store of blobs.
 pub(crate) async fn world_over(blobs: Arc<dyn Blobs>, options: HttpOptions) -> World {
-    build(Policy::default(), options, validator(), NOW_MS, blobs).await
+    build(Policy::default(), options, validator(), NOW_MS, blobs, prompts()).await
+}
+
+/// A world with other prompts for synthetic tasks.
+pub(crate) async fn world_with_prompts(policy: Policy, prompts: PromptBook) -> World {
+    build(policy, options(), validator(), NOW_MS, Arc::new(MemoryBlobs::default()), prompts).await
+}
+
+fn prompts() -> PromptBook {
+    PromptBook::new(vec!["a synthetic prompt".into()], Vec::new())
 }
 
 async fn build(
@@ -89,6 +98,7 @@ async fn build(
     validator: Hotkey,
     now_ms: u64,
     blobs: Arc<dyn Blobs>,
+    prompts: PromptBook,
 ) -> World {
     let now = Arc::new(AtomicU64::new(now_ms));
     let of_clock = Arc::clone(&now);
@@ -103,7 +113,6 @@ async fn build(
                 .wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
         }),
     };
-    let prompts = PromptBook::new(vec!["a synthetic prompt".into()], Vec::new());
     let app = Arc::new(App::new(ports, host, policy, validator, KeySecret([7; 32]), prompts));
     let neurons = (1..=3).map(|number| Neuron {
         uid: u16::from(number),
