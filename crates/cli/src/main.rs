@@ -13,6 +13,8 @@ mod host;
 mod keys;
 mod miner;
 mod models;
+mod outbound;
+mod prompts;
 mod redirector;
 mod render;
 mod score;
@@ -53,6 +55,8 @@ enum Command {
     Score(score::ScoreArgs),
     /// Look into SPZ files and convert them.
     Spz(spz::SpzArgs),
+    /// Write prompts for synthetic tasks, hand them to a collector, fetch them, run one.
+    Prompts(prompts::PromptsArgs),
     /// Make and check the model files that scoring needs.
     Models(models::ModelsArgs),
     /// Score splats for the process that started this one, over standard input and output.
@@ -80,6 +84,7 @@ fn main() -> ExitCode {
         Command::Render(args) => render::run(&args),
         Command::Score(args) => score::run(&args),
         Command::Spz(args) => spz::run(&args),
+        Command::Prompts(args) => prompts::run(args),
         Command::Models(args) => models::run(&args),
         Command::Worker(args) => sn17_worker::run_child(&args).map_err(Into::into),
     };

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::Args;
 use sn17_core::policy::{MinerRules, Policy, TaskRules};
+use sn17_http::Routes;
 use sn17_llm::JudgeArgs;
 use sn17_render::{BBOX_DEFAULT, FRONT_VIEW, Frame, RenderBudget};
 use sn17_splat::procedural::{self, Quality};
@@ -192,12 +193,14 @@ fn serve_args(args: &DemoArgs, data: &Path) -> ServeArgs {
         models: args.models.clone(),
         prompts: None,
         prompt_images: None,
+        prompt_image_urls: None,
         tls_certificate: None,
         tls_key: None,
         rate_limits: RateLimitsChoice::Original,
         judge: JudgeArgs::default(),
         no_worker: false,
         simulate: false,
+        routes: Routes::All,
     }
 }
 

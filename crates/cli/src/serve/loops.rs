@@ -26,7 +26,7 @@ const DUELS_EVERY: Duration = Duration::from_secs(5);
 /// The standings are computed this often.
 const LEADERBOARD_EVERY: Duration = Duration::from_secs(60);
 /// It is looked this often whether a new batch of prompts is due.
-const PROMPTS_EVERY: Duration = Duration::from_secs(30);
+const PROMPTS_EVERY: Duration = Duration::from_secs(5);
 /// Dead letters looked at when there are new ones.
 const DEAD_LETTERS_MAX: usize = 1_000;
 /// After a failing store a loop waits this long.

@@ -5,7 +5,7 @@ pub(crate) mod data;
 mod listen;
 mod loops;
 pub(crate) mod metagraph;
-mod prompt_images;
+pub(crate) mod prompt_images;
 mod simulate;
 
 use std::fmt;
@@ -29,6 +29,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::host::{self, Clock};
+use crate::outbound::Outbound;
 use chain::ChainArgs;
 use data::{DataFolder, Running};
 use metagraph::Metagraph;
@@ -61,6 +62,10 @@ pub(crate) struct ServeArgs {
     /// Pictures for synthetic image tasks, a folder of PNG, JPEG and WebP files.
     #[arg(long, env = "SN17_PROMPT_IMAGES", value_name = "DIR")]
     pub(crate) prompt_images: Option<PathBuf>,
+    /// Pictures for synthetic image tasks, a text file with one https URL a line; they are fetched at the start, and from
+    /// the public internet only.
+    #[arg(long, env = "SN17_PROMPT_IMAGE_URLS", value_name = "FILE")]
+    pub(crate) prompt_image_urls: Option<PathBuf>,
     /// Prompts for synthetic tasks, a text file with one a line; without it, a list of our own.
     #[arg(long, env = "SN17_PROMPTS")]
     pub(crate) prompts: Option<PathBuf>,
@@ -81,6 +86,9 @@ pub(crate) struct ServeArgs {
     /// For those who develop clients and miners: scripted verdicts, controlled under /simulate. Loopback only.
     #[arg(long)]
     pub(crate) simulate: bool,
+    /// Which routes are served; the command says.
+    #[arg(skip)]
+    pub(crate) routes: Routes,
 }
 
 /// Which limits by address are in force.
@@ -180,7 +188,7 @@ pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the async runtime")
 }
 
-fn policy(args: &ServeArgs) -> anyhow::Result<Policy> {
+pub(crate) fn policy(args: &ServeArgs) -> anyhow::Result<Policy> {
     let mut policy = match &args.policy {
         None => Policy::default(),
         Some(file) => {
@@ -275,7 +283,7 @@ impl Network {
         ))
     }
 
-    async fn run_until_told(self) -> anyhow::Result<()> {
+    pub(crate) async fn run_until_told(self) -> anyhow::Result<()> {
         tokio::select! {
             told = stop_signal() => told?,
             reason = self.store.stopped() => anyhow::bail!("the store has stopped: {reason}"),
@@ -308,10 +316,13 @@ async fn app(
     clock: &Clock,
 ) -> anyhow::Result<App> {
     let validator = validator(args, folder)?;
-    let images = match &args.prompt_images {
+    let mut images = match &args.prompt_images {
         Some(folder) => prompt_images::load(folder, &policy.tasks, &*ports.blobs).await?,
         None => Vec::new(),
     };
+    if let Some(list) = &args.prompt_image_urls {
+        images.extend(prompt_images::prefetch(list, &policy.tasks, &*ports.blobs, &Outbound::new()?).await?);
+    }
     let prompts = PromptBook::new(prompts(args)?, images);
     Ok(App::new(ports, host::host(clock), policy, validator, folder.key_secret()?, prompts))
 }
@@ -389,8 +400,11 @@ fn metagraph_file(args: &ServeArgs, folder: &DataFolder) -> PathBuf {
 }
 
 fn http_options(args: &ServeArgs, folder: &DataFolder) -> anyhow::Result<HttpOptions> {
+    let roster_from = if args.chain.is_named() { RosterSource::Chain } else { RosterSource::File };
     Ok(HttpOptions {
+        routes: args.routes,
         admin_key: AdminKey::new(folder.admin_key()?),
+        roster_from,
         limits: args.rate_limits.limits(),
         blocking: Blocking::new(|work| drop(tokio::task::spawn_blocking(work))),
         ..HttpOptions::default()
@@ -410,11 +424,9 @@ async fn scoring_process(args: &ServeArgs, splats_max: usize) -> anyhow::Result<
     let models = models::given_or_synthetic(args.models.as_deref())?;
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     let program = ChildProgram { program, subcommand: "worker" };
-    let roster_from = if args.chain.is_named() { RosterSource::Chain } else { RosterSource::File };
     let process = ScoringProcess::new(program, ChildArgs { models: models.clone(), splats_max });
     let ready = process.start().await.context("scoring cannot start (--no-worker serves without it)")?;
     let scoring =
-        roster_from,
         Scoring::Models { folder: models, version: ready.model_version, synthetic: ready.synthetic };
     Ok((Arc::new(process), scoring))
 }
