@@ -30,6 +30,7 @@ mod operators;
 mod payload;
 mod process;
 mod programs;
+mod public;
 mod redirector;
 mod scoring;
 mod scripted;

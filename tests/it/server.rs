@@ -169,7 +169,11 @@ impl Server {
 
     /// Registers one more miner, whose place is `uid`, beside those of the start.
     pub(crate) async fn admit(&self, uid: u16, address: &str) {
-        let neuron = json!({ "uid": uid, "hotkey": address });
+        self.admit_neuron(json!({ "uid": uid, "hotkey": address })).await;
+    }
+
+    /// The same as the metagraph lists it.
+    pub(crate) async fn admit_neuron(&self, neuron: Value) {
         match &self.backing {
             Backing::Process(process) => {
                 let miners = process.miners();
