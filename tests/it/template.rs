@@ -392,7 +392,8 @@ fn workers_finish_what_they_have_begun() {
 
 /// The one container of a template's service.
 fn container(file: &str) -> Value {
-    let containers = &Template::load(file).properties("TaskDefinition")["ContainerDefinitions"];
+    let template = Template::load(file);
+    let containers = &template.properties("TaskDefinition")["ContainerDefinitions"];
     assert_eq!(containers.as_array().map(Vec::len), Some(1), "{file}");
     containers[0].clone()
 }
