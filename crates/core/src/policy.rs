@@ -1,6 +1,7 @@
 //! Every number of the game in one place, with the original's defaults.
 
 mod competition;
+mod prompts;
 
 use serde::{Deserialize, Serialize};
 
@@ -317,6 +318,7 @@ impl Policy {
                 (0.0..=1.0).contains(&judge.canary_accuracy_min),
                 "judge.canary_accuracy_min is not within 0 and 1",
             ),
+            ((0.0..=1.0).contains(&judge.canary_alpha), "judge.canary_alpha is not within 0 and 1"),
             (judge.score_lead_min >= 0.0, "judge.score_lead_min is negative"),
             ((0.0..=1.0).contains(&judge.sides_ratio_min), "judge.sides_ratio_min is not within 0 and 1"),
             (fair_play.pair_points_max >= 0.0, "fair_play.pair_points_max is negative"),
@@ -326,11 +328,10 @@ impl Policy {
                 weights.floor >= 0.0 && weights.curve_base > 0.0 && weights.curve_span >= 0.0,
                 "the weights' curve does not rise from above zero",
             ),
-            (collector.batch_prompts_max >= 1, "collector.batch_prompts_max is zero"),
             (collector.refresh_secs >= 1 && collector.retry_secs >= 1, "the collector never rests"),
             (self.times_secs().iter().all(|secs| *secs <= SECS_MAX), "a time is longer than a year"),
         ];
-        match rules.iter().find(|(holds, _)| !holds) {
+        match rules.iter().chain(&prompts::rules(self)).find(|(holds, _)| !holds) {
             Some((_, broken)) => Err(PolicyError(broken)),
             None => Ok(()),
         }

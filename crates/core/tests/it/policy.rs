@@ -65,7 +65,6 @@ fn each_rule_holds_at_its_edge() {
     policy.miners.text_share = 1.0;
     policy.tasks.copies = 16;
     policy.tasks.assignable_secs = policy.tasks.deadline_secs;
-    policy.tasks.prompt_chars_min = policy.tasks.prompt_chars_max;
     policy.submissions.threshold = 1.0;
     policy.submissions.attempts_max = 1;
     policy.submissions.visibility_secs = 1;
@@ -73,6 +72,44 @@ fn each_rule_holds_at_its_edge() {
     policy.rewards.results_max = 1;
     policy.rewards.average_alpha = 0.0;
     policy.nonces.age_secs = 31_536_000;
+    assert_eq!(policy.validate(), Ok(()));
+}
+
+#[test]
+fn each_rule_of_prompts_is_checked() {
+    check_broken(|policy| policy.tasks.prompt_chars_min = 4, "tasks.prompt_chars_min or");
+    check_broken(|policy| policy.tasks.prompt_chars_max = 239, "tasks.prompt_chars_max refuse");
+    check_broken(|policy| policy.prompts.chars_left_min = 2, "tasks.prompt_chars_min or");
+    check_broken(|policy| policy.prompts.chars_max = 385, "tasks.prompt_chars_max refuse");
+    check_broken(|policy| policy.prompts.sentence_chars_max = 385, "tasks.prompt_chars_max refuse");
+    check_broken(|policy| policy.prompts.chars_min = 101, "prompts.chars_min exceeds");
+    let short = |policy: &mut Policy| {
+        policy.tasks.prompt_chars_max = 73;
+        (policy.prompts.chars_max, policy.prompts.sentence_chars_max) = (73, 73);
+    };
+    check_broken(short, "refuse prompts of the grammar");
+    let long = |policy: &mut Policy| {
+        policy.tasks.prompt_chars_max = 2_001;
+        policy.prompts.sentence_chars_max = 2_001;
+    };
+    check_broken(long, "exceeds 2000");
+    check_broken(|policy| policy.collector.batch_prompts_max = 0, "batch_prompts_max is zero");
+    check_broken(|policy| policy.collector.batch_prompts_max = 999, "batch_prompts_min exceeds");
+    check_broken(|policy| policy.collector.batch_prompts_min = 33_601, "33600");
+    check_broken(|policy| policy.collector.submission_prompts_max = 0, "submission_prompts_max");
+}
+
+#[test]
+fn each_rule_of_prompts_holds_at_its_edge() {
+    let mut policy = Policy::default();
+    (policy.tasks.prompt_chars_min, policy.prompts.chars_left_min) = (25, 25);
+    policy.tasks.prompt_chars_max = 74;
+    (policy.prompts.chars_min, policy.prompts.chars_max, policy.prompts.sentence_chars_max) = (74, 74, 74);
+    policy.collector.batch_prompts_min = 33_600;
+    policy.collector.batch_prompts_max = 33_600;
+    policy.collector.submission_prompts_max = 1;
+    assert_eq!(policy.validate(), Ok(()));
+    (policy.tasks.prompt_chars_max, policy.prompts.sentence_chars_max) = (2_000, 2_000);
     assert_eq!(policy.validate(), Ok(()));
 }
 

@@ -62,6 +62,11 @@ const PER_CATEGORY: usize = 1_120;
 /// How many distinct prompts [`nth`] counts through: the same number for every category.
 pub const COUNT: usize = PER_CATEGORY * CATEGORIES.len();
 
+/// Fewest characters of a prompt.
+pub const CHARS_MIN: usize = 25;
+/// Most characters of a prompt.
+pub const CHARS_MAX: usize = 74;
+
 /// Steps through a category so that neighbours differ in look, object and feature. Odd, and divisible by none of the
 /// lengths of the lists, so that every prompt is met once.
 const STRIDE: usize = 409;

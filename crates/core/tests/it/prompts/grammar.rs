@@ -8,13 +8,15 @@ const LIST: &str = include_str!("../../data/prompts.txt");
 #[test]
 fn every_prompt_is_distinct_and_passes_the_filters() {
     let rules = PromptRules::default();
-    let mut keys = BTreeSet::new();
+    let (mut keys, mut lengths) = (BTreeSet::new(), BTreeSet::new());
     for n in 0..grammar::COUNT {
         let prompt = grammar::nth(n);
         assert_eq!(clean(&prompt, &rules).as_ref(), Ok(&prompt), "{prompt}");
         assert!(keys.insert(key(&prompt)), "{prompt} comes twice");
         assert!(prompt.split(' ').count() <= 12, "{prompt}");
+        lengths.insert(prompt.len());
     }
+    assert_eq!((lengths.first(), lengths.last()), (Some(&grammar::CHARS_MIN), Some(&grammar::CHARS_MAX)));
     assert!(keys.len() >= 30_000);
 }
 
