@@ -16,7 +16,7 @@ use crate::setup::Setup;
 
 const JUDGES: [Accuracy; 2] = [Accuracy::Flat, Accuracy::Graded];
 /// The contender whose season the leaderboard is shown of.
-const SHOWN: &str = "textbook";
+const SHOWN: &str = "default";
 
 /// How large a comparison is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -235,7 +235,7 @@ impl Comparison {
         }
         for judge in JUDGES {
             let of_judge: Vec<&Row> = self.rows.iter().filter(|row| row.judge == judge).collect();
-            // The first three are meant to be ever better; how the others fare is a question of calls.
+            // The first three are meant to be ever better; the others tell what makes them so, and how much is left.
             for pair in of_judge.iter().take(3).collect::<Vec<_>>().windows(2) {
                 if pair[1].by_rating.mean <= pair[0].by_rating.mean {
                     let (better, worse, judge) = (pair[1].policy, pair[0].policy, judge.name());

@@ -1,7 +1,7 @@
 //! The policies that are compared.
 
-use sn17_core::glicko::{Bounds, GlickoFlavour, GlickoRules, Rating};
-use sn17_core::policy::{FairPlayRules, JudgeRules, Policy, WeightRules, WeightScheme};
+use sn17_core::glicko::{Bounds, GlickoFlavour, GlickoRules};
+use sn17_core::policy::{DuelRules, JudgeRules, PairChoice, Policy};
 
 use crate::judge::Accuracy;
 
@@ -27,57 +27,53 @@ impl Contender {
     }
 }
 
-/// All of them: the original's, the defaults, and what a search over the policy's own numbers has found: with the
-/// defaults' questions to the judge, with fewer of them, and for miners that change.
-pub fn contenders() -> [Contender; 6] {
-    let asking =
-        |both_orders| Policy { judge: JudgeRules { both_orders, neutral: false, ..judge() }, ..best() };
+/// All of them: the original's, the same numbers with the function of the paper, the defaults, and the best that is
+/// known of; then the best at one call a duel, and what each of the defaults' two differences does alone.
+pub fn contenders() -> [Contender; 7] {
     [
         Contender { name: "upstream-compat", policy: upstream(), floors: [0.66, 0.75] },
         Contender { name: "textbook", policy: textbook(), floors: [0.76, 0.82] },
-        Contender { name: "best", policy: best(), floors: [0.84, 0.87] },
-        Contender { name: "best, both orders", policy: asking(true), floors: [0.82, 0.85] },
-        Contender { name: "best, one call", policy: asking(false), floors: [0.77, 0.82] },
-        Contender { name: "volatility 0.03", policy: calm(), floors: [0.84, 0.87] },
+        Contender { name: "default", policy: ours(), floors: [0.90, 0.91] },
+        Contender { name: "best", policy: best(), floors: [0.91, 0.90] },
+        Contender { name: "best, one call", policy: one_call(best()), floors: [0.89, 0.87] },
+        Contender { name: "textbook, closest pairs", policy: closest(textbook()), floors: [0.88, 0.86] },
+        Contender { name: "default, first pairs", policy: first(ours()), floors: [0.84, 0.87] },
     ]
-}
-
-fn judge() -> JudgeRules {
-    JudgeRules { enabled: true, ..JudgeRules::default() }
 }
 
 /// The original: one call for each duel, its library's volatility function, and nothing that keeps the game fair.
 fn upstream() -> Policy {
-    Policy {
-        judge: JudgeRules { both_orders: false, neutral: false, ..judge() },
-        glicko: GlickoRules { flavour: GlickoFlavour::UpstreamCompat, ..GlickoRules::default() },
-        fair_play: FairPlayRules::upstream(),
-        weights: WeightRules { scheme: WeightScheme::RankCurve, ..WeightRules::default() },
-        ..Policy::default()
-    }
+    Policy { judge: JudgeRules { enabled: true, ..JudgeRules::upstream() }, ..Policy::upstream() }
 }
 
-/// The defaults.
+/// The defaults with the original's numbers for duels and ratings.
 fn textbook() -> Policy {
-    Policy { judge: judge(), ..Policy::default() }
+    let flavour = GlickoFlavour::Textbook;
+    first(Policy { glicko: GlickoRules { flavour, ..GlickoRules::upstream() }, ..ours() })
 }
 
-/// What [`search`](crate::search()) has found over seasons of either judge, whose miners stay as they are. A strength
-/// of Glicko-2 fluctuates by its volatility at every game; with the original's bounds that is by up to 35 points, so that
-/// a rating remembers little more than the last dozen duels.
+fn ours() -> Policy {
+    Policy { judge: JudgeRules { enabled: true, ..JudgeRules::default() }, ..Policy::default() }
+}
+
+/// What [`search`](crate::search()) has found over seasons of either judge, whose miners stay as they are, with the
+/// closest pairs: a strength that hardly fluctuates, and a deviation that never stops shrinking.
 fn best() -> Policy {
-    let mut policy = textbook();
-    policy.glicko.initial = Rating { rating: 1500.0, deviation: 350.0, volatility: 0.001 };
+    let mut policy = ours();
+    policy.glicko.initial.volatility = 0.001;
     policy.glicko.volatility_bounds = Bounds { min: 0.001, max: 0.001 };
-    policy.glicko.deviation_bounds = Bounds { min: 5.0, max: 350.0 };
+    policy.glicko.deviation_bounds.min = 5.0;
     policy
 }
 
-/// What it has found where one miner in seven changes its quality once: the defaults with the volatility at its lower
-/// bound, 5 points a game.
-fn calm() -> Policy {
-    let mut policy = textbook();
-    policy.glicko.initial.volatility = 0.03;
-    policy.glicko.volatility_bounds = Bounds { min: 0.03, max: 0.03 };
-    policy
+fn one_call(policy: Policy) -> Policy {
+    Policy { judge: JudgeRules { both_orders: false, neutral: false, ..policy.judge }, ..policy }
+}
+
+fn first(policy: Policy) -> Policy {
+    Policy { duels: DuelRules { choice: PairChoice::First, ..policy.duels }, ..policy }
+}
+
+fn closest(policy: Policy) -> Policy {
+    Policy { duels: DuelRules { choice: PairChoice::Closest, ..policy.duels }, ..policy }
 }

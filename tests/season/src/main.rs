@@ -71,6 +71,7 @@ fn write(folder: &Path, comparison: &Comparison) -> anyhow::Result<()> {
 /// Prints the numbers that rank best at equal duels and at equal calls of the judge.
 fn look_for_better(seeds: u64, changing_per_mille: u64) -> anyhow::Result<()> {
     let Size { miners, hours, step, .. } = Size::FULL;
+    // Its first pairs meet, whatever their ratings: such a season can be rated again.
     let [_, textbook, ..] = contenders();
     let policy = textbook.policy;
     let mut seasons = Vec::new();

@@ -3,14 +3,14 @@
 use crate::comparison::{Comparison, CurvePoint, Row, Spread};
 use crate::judge::Accuracy;
 use crate::leaderboard::LeaderboardPage;
-use crate::svg::{Anchor, Picture, Scale};
+use crate::svg::{Anchor, Picture, Scale, grouped};
 
 /// Colours that stay apart for the colour-blind (Okabe and Ito 2008).
-const COLOURS: [&str; 6] = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"];
+const COLOURS: [&str; 7] = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555"];
 const GREY: &str = "#d8d8d8";
 /// A panel of the comparison, in pixels.
 const PANEL: (f64, f64) = (470.0, 300.0);
-const MARGIN: (f64, f64) = (70.0, 90.0);
+const MARGIN: (f64, f64) = (70.0, 112.0);
 /// What of a point a panel shows.
 type Height = fn(&CurvePoint) -> Spread;
 /// Rows of the leaderboard that are shown.
@@ -18,7 +18,7 @@ const SHOWN: usize = 25;
 
 /// The curves of Kendall's tau-b against duels: a column for each judge, a row for each way to rank.
 pub fn curves(comparison: &Comparison) -> String {
-    let mut picture = Picture::new(2.0 * (PANEL.0 + MARGIN.0) + 30.0, 2.0 * (PANEL.1 + 70.0) + 80.0);
+    let mut picture = Picture::new(2.0 * (PANEL.0 + MARGIN.0) + 30.0, 2.0 * (PANEL.1 + 70.0) + 90.0);
     let size = comparison.size;
     let title = format!(
         "Rank against true quality: {} miners, {} virtual hours, {} seeds (line: mean, band: range)",
@@ -26,9 +26,10 @@ pub fn curves(comparison: &Comparison) -> String {
     );
     picture.words((MARGIN.0, 28.0), Anchor::Start, 17.0, "bold", &title);
     for (place, name) in (0_u32..).zip(Comparison::names()) {
-        let x = MARGIN.0 + 172.0 * f64::from(place);
-        picture.rectangle((x, 44.0), (22.0, 4.0), colour(place));
-        picture.words((x + 28.0, 51.0), Anchor::Start, 13.0, "normal", name);
+        let x = MARGIN.0 + 250.0 * f64::from(place % 4);
+        let y = 44.0 + 20.0 * f64::from(place / 4);
+        picture.rectangle((x, y), (22.0, 4.0), colour(place));
+        picture.words((x + 28.0, y + 7.0), Anchor::Start, 13.0, "normal", name);
     }
     let ways: [(&str, Height); 2] =
         [("by rating", |point| point.by_rating), ("by reward", |point| point.by_reward)];
@@ -58,9 +59,8 @@ fn panel(picture: &mut Picture, (left, top): (f64, f64), title: &str, rows: &[&R
             picture.words((left - 8.0, y.at(tau) + 4.0), Anchor::End, 12.0, "normal", &format!("{tau:.1}"));
         }
     }
-    for fifth in 0..=5_u32 {
-        let at = most * f64::from(fifth) / 5.0;
-        picture.words((x.at(at), bottom + 18.0), Anchor::Middle, 12.0, "normal", &format!("{at:.0}"));
+    for at in x.ticks() {
+        picture.words((x.at(at), bottom + 18.0), Anchor::Middle, 12.0, "normal", &grouped(at));
     }
     picture.words(
         (f64::midpoint(left, right), bottom + 36.0),
@@ -89,8 +89,8 @@ fn colour(place: u32) -> &'static str {
 pub fn leaderboard(page: &LeaderboardPage) -> String {
     let rows = &page.rows[..page.rows.len().min(SHOWN)];
     let mut picture = Picture::new(1220.0, 110.0 + 22.0 * 25.0);
-    let title =
-        format!("Leaderboard after {} duels: the first {} of {}", page.duels, rows.len(), page.rows.len());
+    let duels = grouped(f64::from(u32::try_from(page.duels).unwrap_or(u32::MAX)));
+    let title = format!("Leaderboard after {} duels: the first {} of {}", duels, rows.len(), page.rows.len());
     picture.words((24.0, 30.0), Anchor::Start, 17.0, "bold", &title);
     let heads = [
         (50.0, Anchor::End, "rank"),
@@ -124,13 +124,7 @@ pub fn leaderboard(page: &LeaderboardPage) -> String {
             (490.0, Anchor::End, row.accepted.to_string()),
         ];
         picture.rectangle((510.0, y - 12.0), (bar.at(row.reward), 15.0), COLOURS[1]);
-        picture.words(
-            (516.0 + bar.at(row.reward), y),
-            Anchor::Start,
-            12.0,
-            "normal",
-            &format!("{:.0}", row.reward),
-        );
+        picture.words((516.0 + bar.at(row.reward), y), Anchor::Start, 12.0, "normal", &grouped(row.reward));
         for (x, anchor, cell) in cells {
             picture.words((x, y), anchor, 12.0, "normal", &cell);
         }
@@ -153,21 +147,22 @@ fn scatter(picture: &mut Picture, page: &LeaderboardPage) {
         range(&mut page.rows.iter().flat_map(|row| [row.rating - row.deviation, row.rating + row.deviation]));
     let x = Scale { values: qualities, pixels: (left + 6.0, right - 6.0) };
     let y = Scale { values: lows, pixels: (bottom, top) };
-    picture.words((left, 62.0), Anchor::Start, 12.0, "bold", "every miner's rating against its true quality");
+    picture.words(
+        (left, 62.0),
+        Anchor::Start,
+        12.0,
+        "bold",
+        "rating of every miner, with its deviation, against its true quality",
+    );
     picture.line((left, bottom), (right, bottom), "#888", 1.0);
     picture.line((left, bottom), (left, top), "#888", 1.0);
-    for fourth in 0..=4_u32 {
-        let share = f64::from(fourth) / 4.0;
-        let quality = qualities.0 + share * (qualities.1 - qualities.0);
-        let rating = lows.0 + share * (lows.1 - lows.0);
-        picture.words(
-            (x.at(quality), bottom + 18.0),
-            Anchor::Middle,
-            12.0,
-            "normal",
-            &format!("{quality:.2}"),
-        );
-        picture.words((left - 6.0, y.at(rating) + 4.0), Anchor::End, 12.0, "normal", &format!("{rating:.0}"));
+    for quality in x.ticks() {
+        let at = (x.at(quality), bottom + 18.0);
+        picture.words(at, Anchor::Middle, 12.0, "normal", &format!("{quality:.2}"));
+    }
+    for rating in y.ticks() {
+        picture.line((left, y.at(rating)), (right, y.at(rating)), GREY, 0.5);
+        picture.words((left - 6.0, y.at(rating) + 4.0), Anchor::End, 12.0, "normal", &grouped(rating));
     }
     picture.words(
         (f64::midpoint(left, right), bottom + 38.0),

@@ -1,7 +1,7 @@
 //! What the ratings of a season would have been by other numbers.
 //!
-//! Who meets whom does not depend on ratings, and the judge answers the same question the same way. So a season that was
-//! played once can be rated again by the real decision, in a fraction of its time.
+//! Where the first pair meets, who that is does not depend on ratings, and the judge answers the same question the same
+//! way. So a season that was played once can be rated again by the real decision, in a fraction of its time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ use crate::season::{Played, Point, Season, entry_score};
 /// each registered miner, in the order of [`Season::ratings`].
 ///
 /// Of the policy only the judge's orders and pictures, the rating system and fair play count: whatever else differs
-/// would have made another season.
+/// would have made another season. So would other ratings where the closest pair meets.
 pub fn rerate(season: &Season, policy: &Policy) -> (Vec<Point>, Vec<f64>) {
     let mut rows = Rows { items: BTreeMap::new(), present: BTreeSet::new(), season, policy };
     let (mut duels, mut judge_calls) = (0_u64, 0);

@@ -24,7 +24,7 @@ pub enum Budget {
 type Change = Box<dyn Fn(&mut Policy)>;
 
 /// Searches one number after the other, from `start`, for the policy whose ratings agree best with the truth over all
-/// `seasons`; tells `progress` of each step.
+/// `seasons`, in which the first pairs have met; tells `progress` of each step.
 pub fn search(
     seasons: &[Season],
     start: Policy,

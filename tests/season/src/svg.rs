@@ -82,6 +82,19 @@ impl Picture {
     }
 }
 
+/// A whole number in groups of three digits.
+pub(crate) fn grouped(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 fn list(points: &[(f64, f64)]) -> String {
     let mut text = String::new();
     for (x, y) in points {
@@ -100,8 +113,41 @@ pub(crate) struct Scale {
 }
 
 impl Scale {
+    /// Round numbers on it, four to nine of them: multiples of 1, 2 or 5 by a power of ten.
+    pub(crate) fn ticks(&self) -> Vec<f64> {
+        let (low, high) = self.values;
+        let tenfold = libm::pow(10.0, libm::floor(libm::log10((high - low) / 4.0)));
+        let steps = [5.0, 2.0, 1.0].map(|times| times * tenfold);
+        let step = steps.into_iter().find(|step| (high - low) / step >= 4.0).unwrap_or(tenfold);
+        let first = libm::ceil(low / step);
+        let tick = |place: u32| (first + f64::from(place)) * step;
+        (0..10).map(tick).take_while(|tick| *tick <= high).collect()
+    }
+
     pub(crate) fn at(&self, value: f64) -> f64 {
         let share = (value - self.values.0) / (self.values.1 - self.values.0);
         self.pixels.0 + share.clamp(0.0, 1.0) * (self.pixels.1 - self.pixels.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_round() {
+        let ticks = |low, high| {
+            let ticks = Scale { values: (low, high), pixels: (0.0, 1.0) }.ticks();
+            ticks.iter().map(|tick| format!("{tick:.2}")).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(ticks(0.0, 2500.0), "0.00 500.00 1000.00 1500.00 2000.00 2500.00");
+        assert_eq!(ticks(922.0, 2138.0), "1000.00 1200.00 1400.00 1600.00 1800.00 2000.00");
+        assert_eq!(ticks(0.0, 4.0), "0.00 1.00 2.00 3.00 4.00");
+        assert_eq!(ticks(0.65, 0.92), "0.65 0.70 0.75 0.80 0.85 0.90");
+    }
+
+    #[test]
+    fn digits_stand_in_threes() {
+        assert_eq!([0.0, 999.4, 1000.0, 91_188.0].map(grouped), ["0", "999", "1,000", "91,188"]);
     }
 }

@@ -6,8 +6,8 @@ use sn17_season::{
 
 /// Half a day of a small network.
 fn setup(seed: u64) -> Setup {
-    let [_, textbook, ..] = contenders();
-    let policy = textbook.policy;
+    let [_, _, ours, ..] = contenders();
+    let policy = ours.policy;
     let accuracy = Accuracy::Graded;
     Setup { seed, miners: 48, hours: 6, step: 100, accuracy, changing_per_mille: 100, policy }
 }
@@ -121,7 +121,7 @@ fn check_faults(comparison: &Comparison) {
     assert_eq!(is_low.faults(), ["upstream-compat, flat: 0.010 is below 0.011"]);
     let mut is_no_better = lawful.clone();
     is_no_better.rows[4].by_rating.mean = lawful.rows[2].by_rating.mean;
-    assert_eq!(is_no_better.faults(), ["best ranks no better than textbook before the flat judge"]);
+    assert_eq!(is_no_better.faults(), ["default ranks no better than textbook before the flat judge"]);
     let differs = Comparison { is_replay_equal: false, ..lawful };
     assert_eq!(differs.faults(), ["a season that was played again differs"]);
 }
