@@ -74,7 +74,9 @@ fn duelists_finish_what_they_have_begun_and_follow_the_backlog() {
     assert_eq!(queue, &json!([{ "Name": "QueueName", "Value": { "Ref": "JudgingQueueName" } }]));
     // A client's task is told of before it ends without a verdict.
     let late_secs = template.properties("JudgingLate")["Threshold"].as_u64().unwrap();
-    assert!(late_secs < Policy::default().tasks.deadline_secs);
+    let policy = Policy::default();
+    assert!(late_secs < policy.tasks.deadline_secs);
+    assert_eq!(template.properties("JudgeNotBelieved")["Threshold"], policy.judge.canary_accuracy_min);
 }
 
 fn variable<'a>(container: &'a Value, name: &str) -> &'a Value {
