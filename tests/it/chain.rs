@@ -25,11 +25,8 @@ async fn following(endpoint: &str) -> Server {
 
 /// The chain with these miners, the first at uid 0.
 fn chain_of(miners: &[&Miner]) -> Chain {
-    let neuron = |(uid, miner): (u16, &&Miner)| WireNeuron {
-        hotkey: miner.keypair.hotkey().0,
-        stakes: Vec::new(),
-        ..WireNeuron::at(uid)
-    };
+    let neuron =
+        |(uid, miner): (u16, &&Miner)| WireNeuron { hotkey: miner.keypair.hotkey().0, ..WireNeuron::at(uid) };
     Chain::of_now(&(0..).zip(miners).map(neuron).collect::<Vec<_>>())
 }
 
@@ -82,7 +79,7 @@ async fn who_is_on_the_chain_is_served_and_nobody_else() {
     let put = server.operate(Method::PUT, "/admin/metagraph", &json!({ "neurons": [] })).await;
     assert_eq!(put.status, 409, "{}", put.text());
 
-    // Both places at the end get new owners, and one who stays moves into a new place.
+    // The second place gets a new owner, and there is a third.
     let next = Chain { number: 4_000_124, ..chain_of(&[&miners[0], &miners[3], &miners[2]]) };
     node.change(|chain| *chain = next);
     let known = until_block(&server, 4_000_124).await;
