@@ -10,6 +10,7 @@ use sn17_aws::settings::Role;
 use sn17_llm::JudgeArgs;
 
 use crate::fleet::{Hand, PROCESSES_MAX};
+use crate::minutes;
 use crate::program::{self, ProgramArgs};
 
 /// How the worker runs.
@@ -39,6 +40,7 @@ pub fn run(args: &DuelistArgs) -> anyhow::Result<()> {
             app.policy().judge.enabled,
             "the policy says that there is no judge: set SN17_JUDGE_URL for every program"
         );
+        tokio::spawn(minutes::log(Arc::clone(&app)));
         let judge: Arc<dyn Judge> = Arc::new(judge);
         Ok(vec![Hand::Judge(judge); usize::from(args.pairs)])
     })

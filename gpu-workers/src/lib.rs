@@ -8,6 +8,7 @@ pub mod duelist;
 mod fleet;
 pub mod heartbeat;
 pub mod logs;
+mod minutes;
 mod program;
 pub mod scorer;
 mod timed;

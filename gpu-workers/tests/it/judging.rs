@@ -138,6 +138,17 @@ async fn a_judge_that_fails_is_asked_again_after_a_while() {
 }
 
 #[tokio::test]
+async fn a_judge_whose_tokens_are_gone_is_looked_at_again_within_what_queues_can_hold_back() {
+    let world = World::new().await;
+    let throttled = JudgeError::Throttled { retry_after_secs: 86_400, reason: "tokens".to_owned() };
+    world.judge(Err(throttled)).await;
+    world.clock.advance(899);
+    assert!(world.receive().await.is_empty(), "SQS holds it back for 900 s, and no longer");
+    world.clock.advance(1);
+    assert_eq!(world.receive().await, [1], "as if for the first time");
+}
+
+#[tokio::test]
 async fn a_judge_that_wants_to_be_left_alone_uses_up_no_delivery() {
     let world = World::new().await;
     let throttled = JudgeError::Throttled { retry_after_secs: 77, reason: "budget".to_owned() };
