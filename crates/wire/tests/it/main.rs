@@ -7,6 +7,7 @@
 #![expect(clippy::print_stderr, reason = "a skipped test says so")]
 
 mod clients;
+mod duel_record;
 mod fixtures;
 mod requests;
 mod submission;
