@@ -78,8 +78,9 @@ async fn node() -> FakeNode {
 
 /// The roster that was written last.
 fn roster(service: &Service) -> Option<Value> {
-    let puts = service.asked("PutItem").into_iter().map(|asked| serde_json::from_str(&asked.body).unwrap());
-    let last = puts.filter(|put: &Value| put["Item"]["pk"]["S"] == ROSTER).last()?;
+    let puts = service.asked("PutItem").into_iter();
+    let mut puts = puts.map(|asked| serde_json::from_str::<Value>(&asked.body).unwrap());
+    let last = puts.rfind(|put| put["Item"]["pk"]["S"] == ROSTER)?;
     let value: Value = serde_json::from_str(last["Item"]["v"]["S"].as_str().unwrap()).unwrap();
     Some(value["Roster"].clone())
 }
