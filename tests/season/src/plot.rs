@@ -152,7 +152,7 @@ fn scatter(picture: &mut Picture, page: &LeaderboardPage) {
         Anchor::Start,
         12.0,
         "bold",
-        "rating of every miner, with its deviation, against its true quality",
+        "every miner's rating ± deviation against its true quality",
     );
     picture.line((left, bottom), (right, bottom), "#888", 1.0);
     picture.line((left, bottom), (left, top), "#888", 1.0);
