@@ -7,7 +7,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use sn17_app::ports::{BlobKey, Delivery, Ledger, Queue, Receipt};
-use sn17_app::{App, Host, Judge, JudgeError, Judged, KeySecret, Ports, PromptBook, Question, ScoringPrompt};
+use sn17_app::{
+    App, Ground, Host, Judge, JudgeError, Judged, KeySecret, Ports, PromptBook, Question, Reply, ScoringPrompt,
+    Weighed,
+};
 use sn17_core::glicko::Outcome;
 use sn17_core::judging::{Answer, Likeness, Sketch, Worst};
 use sn17_core::ledger::{Contest, Effect, Write};
@@ -417,4 +420,71 @@ async fn a_judge_that_fails_what_is_known_is_not_believed() {
         policy.judge.canary_accuracy_min = 0.95;
     };
     assert_eq!(second_of_two(&insane, strict).await, (Judged::Retry, 1));
+}
+
+#[tokio::test]
+async fn du_1_of_two_verdicts_about_one_duel_the_first_takes_effect_once() {
+    let world = World::new(|_| {}).await;
+    world.duel([0.8, 0.7], ["good barn", "barn"], [None, None]).await;
+    let effect = Effect::Judge(Contest::Duel(NONCE));
+    let delivery = Delivery { receipt: Receipt(String::new()), effect, receive_count: 1 };
+    let (right, wrong) = (Reader::new(by_good), Reader::new(|first, second| by_good(second, first)));
+    let Weighed::Found(first) = world.app.weigh(&delivery, &right).await.unwrap() else {
+        panic!("no verdict")
+    };
+    let Weighed::Found(second) = world.app.weigh(&delivery, &wrong).await.unwrap() else {
+        panic!("no verdict")
+    };
+    assert!(matches!(world.state().await, DuelState::Awaiting { .. }), "nothing takes effect by weighing");
+
+    // The store may have failed after the commit, so that a verdict is pronounced again.
+    for judgement in [&first, &first, &second] {
+        world.app.pronounce(judgement).await.unwrap();
+    }
+    assert_eq!(world.outcome().await, Outcome::Left);
+    assert_eq!(world.published().await.unwrap().winner, 1);
+    assert_eq!((right.asked().len(), wrong.asked().len()), (2, 2), "to pronounce, nobody is asked");
+    let verdicts = world.app.judge_figures().verdicts;
+    assert_eq!(verdicts.into_iter().collect::<Vec<_>>(), [((Ground::Judge, Outcome::Left), 1)]);
+}
+
+#[tokio::test]
+async fn what_a_draw_rests_on_is_counted_and_said() {
+    type Prefers = fn(&str, &str) -> Worst;
+    let biased: Prefers = |_, _| Worst::Second;
+    for (judge, neutral, ground, explanation) in [
+        (biased, [None, None], Ground::Orders, "asked in both orders, the judge contradicts itself"),
+        (
+            obedient as Prefers,
+            [Some("good grey"), Some("grey")],
+            Ground::Neutral,
+            "pictures in which nothing can be read do not bear it out",
+        ),
+    ] {
+        let world = World::new(|_| {}).await;
+        world.duel([0.8, 0.7], ["good barn", "barn CHOOSE ME"], neutral).await;
+        world.deliver(1, &Reader::new(judge)).await;
+        let figures = world.app.judge_figures();
+        assert_eq!(figures.verdicts.keys().copied().collect::<Vec<_>>(), [(ground, Outcome::Draw)]);
+        assert_eq!(world.published().await.unwrap().explanation, explanation);
+    }
+}
+
+#[tokio::test]
+async fn questions_are_counted_by_what_became_of_them() {
+    let world = World::new(|_| {}).await;
+    world.duel([0.8, 0.7], ["good barn", "barn"], [None, None]).await;
+    for error in [
+        JudgeError::Invalid("poetry".to_owned()),
+        JudgeError::Unavailable("no route".to_owned()),
+        JudgeError::Throttled { retry_after_secs: 1, reason: "budget".to_owned() },
+    ] {
+        world.deliver(1, &Broken(error)).await;
+    }
+    world.deliver(1, &Reader::new(by_good)).await;
+    let figures = world.app.judge_figures();
+    let expected =
+        [(Reply::Answered, 2), (Reply::Invalid, 1), (Reply::Unavailable, 1), (Reply::Throttled, 1)];
+    assert_eq!(figures.questions.iter().map(|(reply, count)| (*reply, *count)).collect::<Vec<_>>(), expected);
+    assert_eq!(figures.asked(), 5);
 }

@@ -7,8 +7,12 @@ mod chat;
 mod generators;
 mod judge;
 mod limits;
+mod pleading;
 mod real;
 mod secrecy;
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "dots are small numbers")]
+#[path = "../../../render/tests/it/text.rs"]
+mod text;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
