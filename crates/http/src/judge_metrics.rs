@@ -65,7 +65,7 @@ impl Collector for JudgeMetrics {
 
 /// Questions by the upper bound of their time in seconds.
 fn buckets(figures: &JudgeFigures) -> Vec<(f64, u64)> {
-    let bounds = DURATION_MS_MAX.map(secs).into_iter().chain([f64::MAX]);
+    let bounds = DURATION_MS_MAX.map(secs).into_iter().chain([f64::INFINITY]);
     bounds.zip(figures.durations).collect()
 }
 
