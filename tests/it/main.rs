@@ -30,6 +30,7 @@ mod operators;
 mod payload;
 mod process;
 mod programs;
+mod prompts;
 mod public;
 mod redirector;
 mod scoring;
