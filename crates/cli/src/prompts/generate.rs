@@ -120,8 +120,8 @@ pub(super) async fn run(args: GenerateArgs) -> anyhow::Result<()> {
 /// The prompts of the grammar from a place that the seed picks.
 fn bundled(seed: u64, count: u64, mut seen: Seen) -> anyhow::Result<Harvest> {
     // Fibonacci hashing spreads seeds over the whole of the grammar.
-    let first = u128::from(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)) * grammar::COUNT as u128 >> 64;
-    let first = usize::try_from(first)?;
+    let spread = u128::from(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let first = usize::try_from((spread * grammar::COUNT as u128) >> 64)?;
     let (mut batch, rules) = (Batch::default(), PromptRules::default());
     for n in first..first + grammar::COUNT {
         if batch.prompts().len() as u64 == count {
