@@ -46,7 +46,7 @@ pub(crate) fn run(args: &ScoreArgs) -> anyhow::Result<()> {
     };
     let folder = models::given_or_synthetic(args.models.as_deref())?;
     let mut scorer = Scorer::load(&folder, &ScorerOptions::default())?;
-    let raw = match measure(&splat, &prompt, &mut scorer, SPLATS_MAX)? {
+    let raw = match measure(&splat, &prompt, &mut scorer, SPLATS_MAX, None)? {
         Measured::Views { raw, .. } => raw,
         Measured::Invalid(reason) => anyhow::bail!("`{}` cannot be scored: {reason}", args.file.display()),
     };

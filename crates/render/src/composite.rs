@@ -138,7 +138,7 @@ fn mask(condition: bool) -> u32 {
 }
 
 /// Whole numbers from `low` to `high`, cut to 0..count; the end is excluded.
-fn clamped_range(low: f32, high: f32, count: usize) -> (usize, usize) {
+pub(crate) fn clamped_range(low: f32, high: f32, count: usize) -> (usize, usize) {
     // Casts from floats saturate, so that infinite and negative bounds are cut too.
     ((low as usize).min(count), ((high + 1.0) as usize).min(count))
 }
@@ -148,7 +148,7 @@ fn clamped_range(low: f32, high: f32, count: usize) -> (usize, usize) {
 /// Unlike the platform's it can be inlined and vectorised, and gives the same bits everywhere.
 /// Arguments below −80 count as −80; the value for a positive argument is meaningless.
 #[inline]
-fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     // Adding 1.5 · 2^23 rounds to a whole number and leaves it in the low bits.
     const ROUND: f32 = 12_582_912.0;
     // ln 2 in two parts; the first has few enough bits that its products with whole numbers are exact.

@@ -8,6 +8,7 @@ use crate::{
     frame::Frame,
     project::{Projected, TILE_PX, TileRect, project},
     scene::Scene,
+    surface::SurfaceTile,
 };
 
 /// The background of the views that are scored.
@@ -97,6 +98,42 @@ pub fn render_view(
     background: [f32; 3],
     budget: &RenderBudget,
 ) -> Result<View, RenderError> {
+    let (projected, bins) = prepare(scene, camera, budget)?;
+    Ok(composite(&projected, &bins, camera.size_px, background))
+}
+
+/// Finds for each pixel, row by row, how far along the view direction the object's surface is: the depth of the splat
+/// that leaves less than half of the light from behind. Infinite where more than half of the background is seen.
+///
+/// # Errors
+/// [`RenderError`] if the budget does not allow it.
+pub(crate) fn surface_depths(
+    scene: &Scene,
+    camera: &Camera,
+    budget: &RenderBudget,
+) -> Result<Vec<f32>, RenderError> {
+    let (projected, bins) = prepare(scene, camera, budget)?;
+    let size = camera.size_px as usize;
+    let mut depths = vec![f32::INFINITY; size * size];
+    depths.par_chunks_mut(TILE_PX * size).enumerate().for_each(|(tile_row, strip)| {
+        for tile_column in 0..bins.tiles_per_row {
+            let origin = [tile_column * TILE_PX, tile_row * TILE_PX];
+            let tile = SurfaceTile::find(&projected, bins.tile(tile_row, tile_column), origin);
+            let (first, last) = (origin[0], (origin[0] + TILE_PX).min(size));
+            for (depths, found) in strip.chunks_mut(size).zip(&tile.depths) {
+                depths[first..last].copy_from_slice(&found[..last - first]);
+            }
+        }
+    });
+    Ok(depths)
+}
+
+/// Projects the scene and sorts what is seen of it into tiles.
+fn prepare(
+    scene: &Scene,
+    camera: &Camera,
+    budget: &RenderBudget,
+) -> Result<(Vec<Projected>, Bins), RenderError> {
     check_budget(scene, camera, budget)?;
     let mut projected: Vec<Projected> = scene
         .gaussians
@@ -109,7 +146,7 @@ pub fn render_view(
         return Err(RenderError::TooManyTilePairs { found: pairs, maximum: budget.tile_pairs_max });
     }
     let bins = Bins::fill(&projected, camera.size_px as usize);
-    Ok(composite(&projected, &bins, camera.size_px, background))
+    Ok((projected, bins))
 }
 
 /// Renders several views over white, one after the other (each uses every thread), so that memory does not grow with

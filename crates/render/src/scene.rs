@@ -28,13 +28,6 @@ impl Gaussian {
     pub fn new(mean: [f32; 3], scale: [f32; 3], rotation: [f32; 4], opacity: f32, color: [f32; 3]) -> Self {
         Self { mean, covariance: covariance(scale, rotation), opacity, color }
     }
-
-    /// The largest area, in square scene units, that it shows to any side, up to a constant factor: the root of the
-    /// covariance's second invariant, which is the product of the two largest deviations of a flat splat.
-    pub(crate) fn area(&self) -> f32 {
-        let [xx, xy, xz, yy, yz, zz] = self.covariance;
-        (xx * yy - xy * xy + yy * zz - yz * yz + zz * xx - xz * xz).max(0.0).sqrt()
-    }
 }
 
 /// A normalised scene. It cannot be malformed: what is not finite is skipped by the renderer.
@@ -42,21 +35,6 @@ impl Gaussian {
 pub struct Scene {
     /// The Gaussians in the order of the file, which breaks ties in depth.
     pub gaussians: Vec<Gaussian>,
-}
-
-impl Scene {
-    /// The corners of the bounding box of all centres, or `None` if there are none that are finite.
-    pub(crate) fn bounds(&self) -> Option<([f32; 3], [f32; 3])> {
-        let mut low = [f32::INFINITY; 3];
-        let mut high = [f32::NEG_INFINITY; 3];
-        for gaussian in &self.gaussians {
-            if gaussian.mean.iter().all(|coordinate| coordinate.is_finite()) {
-                low = [0, 1, 2].map(|axis| low[axis].min(gaussian.mean[axis]));
-                high = [0, 1, 2].map(|axis| high[axis].max(gaussian.mean[axis]));
-            }
-        }
-        low[0].is_finite().then_some((low, high))
-    }
 }
 
 /// Why splats cannot be made into a scene.

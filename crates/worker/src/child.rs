@@ -52,8 +52,8 @@ pub(crate) struct JobHeader {
     pub(crate) prompt_bytes: u64,
     /// Whether the prompt is a picture.
     pub(crate) is_image: bool,
-    /// Whether pictures and likeness are asked for.
-    pub(crate) wants_pictures: bool,
+    /// Salt of the likeness's sketch, if pictures and likeness are asked for.
+    pub(crate) sketch_salt: Option<u64>,
 }
 
 /// The header of an answer; for `Measured` the pictures follow as PNG, if any: the front view, the duel's grid and the
@@ -116,10 +116,10 @@ pub fn run(args: &ChildArgs) -> Result<(), WorkerError> {
             ScoringPrompt::Text(String::from_utf8(prompt).map_err(io::Error::other)?)
         };
         let measured = match check_container(&splat) {
-            Ok(()) => measure::measure(&splat, &prompt, &mut scorer, args.splats_max),
+            Ok(()) => measure::measure(&splat, &prompt, &mut scorer, args.splats_max, header.sketch_salt),
             Err(reason) => Ok(Measured::Invalid(reason)),
         };
-        answer(&mut output, measured.and_then(|measured| Answer::new(measured, header.wants_pictures)))?;
+        answer(&mut output, measured.map(Answer::new))?;
     }
     Ok(())
 }
@@ -134,24 +134,19 @@ fn check_container(splat: &[u8]) -> Result<(), String> {
 }
 
 /// An answer with its payload.
-#[expect(clippy::large_enum_variant, reason = "almost every answer is a measurement")]
 enum Answer {
-    Measured { views: RawViews, synthetic: bool, exhibit: Option<Exhibit> },
+    Measured { views: RawViews, synthetic: bool, exhibit: Option<Box<Exhibit>> },
     Invalid(String),
 }
 
 impl Answer {
-    fn new(measured: Measured, wants_pictures: bool) -> Result<Self, WorkerError> {
-        let (raw, rendered) = match measured {
-            Measured::Views { raw, rendered } => (raw, rendered),
-            Measured::Invalid(reason) => return Ok(Self::Invalid(reason)),
-        };
-        let exhibit = match wants_pictures.then(|| rendered.exhibit()).transpose() {
-            Ok(exhibit) => exhibit,
-            Err(WorkerError::Render(error)) => return Ok(Self::Invalid(error.to_string())),
-            Err(error) => return Err(error),
-        };
-        Ok(Self::Measured { views: sendable(raw.to_views()), synthetic: raw.synthetic, exhibit })
+    fn new(measured: Measured) -> Self {
+        match measured {
+            Measured::Views { raw, exhibit } => {
+                Self::Measured { views: sendable(raw.to_views()), synthetic: raw.synthetic, exhibit }
+            }
+            Measured::Invalid(reason) => Self::Invalid(reason),
+        }
     }
 }
 
@@ -222,7 +217,7 @@ mod tests {
     fn pictures_follow_their_header_if_there_are_any() {
         let likeness = Likeness { geometry: [1; 32], sketch: Sketch([2; 64]), picture: 3, sides: 0.5 };
         let pictures = Exhibit { front: vec![1; 10], grid: vec![2; 20], neutral: vec![3; 30], likeness };
-        for exhibit in [Some(pictures), None] {
+        for exhibit in [Some(Box::new(pictures)), None] {
             let is_shown = exhibit.is_some();
             let mut output = Vec::new();
             let measured = Answer::Measured { views: RawViews::default(), synthetic: true, exhibit };

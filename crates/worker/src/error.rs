@@ -40,9 +40,6 @@ pub enum WorkerError {
     /// A view cannot be written as PNG.
     #[error(transparent)]
     Png(#[from] PngError),
-    /// There are not 16 views of the splat.
-    #[error("{0} views instead of 16")]
-    ViewCount(usize),
     /// The scoring process cannot be started.
     #[error("cannot start the scoring process")]
     Start(#[source] io::Error),

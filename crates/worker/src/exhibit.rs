@@ -1,20 +1,22 @@
 //! What a judge is shown of an object, and what tells it from others.
 
 use sn17_core::judging::{Likeness, Sketch};
-use sn17_render::{DUEL_VIEWS, FRONT_VIEW, Frame, RenderBudget, RenderError, Scene, View, WHITE};
+use sn17_render::{
+    DUEL_VIEWS, FRONT_VIEW, Frame, RenderBudget, RenderError, Scene, Surface, View, WHITE, judge_views,
+    render_view,
+};
 use sn17_splat::Splats;
 
 use crate::error::WorkerError;
 
 /// An object with the 16 views that are scored.
+///
+/// Two million splats with all their harmonics take 700 MB, so it is not to be kept while the models run.
 #[derive(Debug)]
-pub struct Rendered {
-    /// The object as it was handed in.
-    pub splats: Splats,
-    /// The object as it was rendered.
-    pub scene: Scene,
-    /// Its views over white, in order.
-    pub views: Vec<View>,
+pub(crate) struct Rendered {
+    splats: Splats,
+    scene: Scene,
+    views: [View; 16],
     budget: RenderBudget,
 }
 
@@ -25,39 +27,51 @@ pub struct Exhibit {
     pub front: Vec<u8>,
     /// PNG of the duel's grid.
     pub grid: Vec<u8>,
-    /// PNG of the duel's grid in which nothing can be read.
+    /// PNG of the duel's grid in neutral colours, in which hardly anything can be read.
     pub neutral: Vec<u8>,
     /// What makes the object recognisable.
     pub likeness: Likeness,
 }
 
 impl Rendered {
+    /// Renders what `splats` became when they were normalised.
+    ///
+    /// # Errors
+    /// [`RenderError`] if that is too costly.
     pub(crate) fn new(splats: Splats, scene: Scene, budget: RenderBudget) -> Result<Self, RenderError> {
-        let cameras = sn17_render::judge_views();
-        let render = |camera| sn17_render::render_view(&scene, camera, WHITE, &budget);
-        let views = cameras.iter().map(render).collect::<Result<_, _>>()?;
+        let cameras = judge_views();
+        let render = |camera| render_view(&scene, camera, WHITE, &budget);
+        let views: Vec<View> = cameras.iter().map(render).collect::<Result<_, _>>()?;
+        let views = views.try_into().expect("there is a view for each of the 16 cameras");
         Ok(Self { splats, scene, views, budget })
     }
 
-    /// Draws the pictures for a judge and takes the likeness. It costs about as much as rendering four views more.
+    /// Keeps the pictures of the views alone.
+    pub(crate) fn into_frames(self) -> [Frame; 16] {
+        self.views.map(|view| view.frame)
+    }
+
+    /// Draws the pictures for a judge and takes the likeness, which costs about as much as rendering four views more;
+    /// then keeps the pictures of the views alone.
+    ///
+    /// Likenesses can be compared if they have the same `salt` ([`geometry_sketch`](sn17_render::geometry_sketch)).
     ///
     /// # Errors
     /// [`WorkerError::Render`] if the object is too costly to render from its sides, [`WorkerError::Png`] if a picture
     /// cannot be written.
-    pub fn exhibit(self) -> Result<Exhibit, WorkerError> {
+    pub(crate) fn exhibit(self, salt: u64) -> Result<(Exhibit, [Frame; 16]), WorkerError> {
+        let surface = Surface::of(&self.scene, &self.budget)?;
         let likeness = Likeness {
             geometry: sn17_render::geometry_fingerprint(&self.splats),
-            sketch: Sketch(sn17_render::geometry_sketch(&self.scene).0),
-            picture: sn17_render::picture_hash(&self.views[FRONT_VIEW].frame),
-            sides: sn17_render::depth_of_sides(&self.scene, &self.budget)?,
+            sketch: Sketch(sn17_render::geometry_sketch(&surface, salt)),
+            picture: sn17_render::picture_hash(&self.views[FRONT_VIEW]),
+            sides: sn17_render::depth_of_sides(&surface),
         };
         let neutral = sn17_render::neutral_grid(DUEL_VIEWS.map(|view| &self.views[view])).to_png()?;
-        let frames: Vec<Frame> = self.views.into_iter().map(|view| view.frame).collect();
-        let frames: [Frame; 16] =
-            frames.try_into().map_err(|frames: Vec<Frame>| WorkerError::ViewCount(frames.len()))?;
+        let frames = self.into_frames();
         let front = frames[FRONT_VIEW].to_png()?;
         let grid = sn17_render::duel_grid(&frames).to_png()?;
-        Ok(Exhibit { front, grid, neutral, likeness })
+        Ok((Exhibit { front, grid, neutral, likeness }, frames))
     }
 }
 
@@ -69,9 +83,9 @@ mod tests {
 
     use super::*;
 
-    fn exhibit(splats: &Splats) -> Exhibit {
+    fn exhibit(splats: &Splats, salt: u64) -> Exhibit {
         let scene = sn17_render::normalise(splats, BBOX_DEFAULT).unwrap();
-        Rendered::new(splats.clone(), scene, RenderBudget::default()).unwrap().exhibit().unwrap()
+        Rendered::new(splats.clone(), scene, RenderBudget::default()).unwrap().exhibit(salt).unwrap().0
     }
 
     #[test]
@@ -81,10 +95,12 @@ mod tests {
             sn17_splat::decode(&spz, &Limits::default()).unwrap()
         };
         let original = encoded(&object("a red robot", Quality::Intact, 1));
-        let (first, copy) = (exhibit(&original), exhibit(&encoded(&original)));
-        let other = exhibit(&object("a wooden chair", Quality::Intact, 1));
+        let (first, copy) = (exhibit(&original, 1), exhibit(&encoded(&original), 1));
+        let other = exhibit(&object("a wooden chair", Quality::Intact, 1), 1);
         assert!(first.likeness.is_same(&copy.likeness));
         assert!(!first.likeness.is_same(&other.likeness));
+        let salted = exhibit(&original, 2);
+        assert!(first.likeness.sketch.similarity(&salted.likeness.sketch) < 0.1);
         assert!(first.likeness.sides > 0.1, "{:?}", first.likeness);
         for png in [&first.front, &first.grid, &first.neutral] {
             assert!(png.starts_with(b"\x89PNG"));
@@ -98,6 +114,9 @@ mod tests {
         let scene = sn17_render::normalise(&splats, BBOX_DEFAULT).unwrap();
         let mut rendered = Rendered::new(splats, scene, RenderBudget::default()).unwrap();
         rendered.budget.tile_pairs_max = 1;
-        assert!(matches!(rendered.exhibit(), Err(WorkerError::Render(RenderError::TooManyTilePairs { .. }))));
+        assert!(matches!(
+            rendered.exhibit(1),
+            Err(WorkerError::Render(RenderError::TooManyTilePairs { .. }))
+        ));
     }
 }

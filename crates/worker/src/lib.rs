@@ -15,7 +15,7 @@ mod scoring_process;
 
 pub use child::{ChildArgs, Ready, run as run_child};
 pub use error::WorkerError;
-pub use exhibit::{Exhibit, Rendered};
+pub use exhibit::Exhibit;
 pub use lease_loop::{Remote, judge, judge_remotely, score, score_remotely};
 pub use measure::{Measured, measure};
 pub use scoring_process::{ChildProgram, ScoringProcess};

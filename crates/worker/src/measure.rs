@@ -6,37 +6,49 @@ use sn17_score::{PromptRef, RawMetrics, Scorer};
 use sn17_splat::Limits;
 
 use crate::error::WorkerError;
-use crate::exhibit::Rendered;
+use crate::exhibit::{Exhibit, Rendered};
 
 /// What measuring a submission yields.
 #[derive(Debug)]
 pub enum Measured {
-    /// The figures and what they were taken from.
+    /// The figures and what a judge is shown.
     Views {
         /// Raw figures.
         raw: Box<RawMetrics>,
-        /// The object and its views.
-        rendered: Box<Rendered>,
+        /// Pictures and likeness, if they were asked for.
+        exhibit: Option<Box<Exhibit>>,
     },
     /// It is not a splat that can be scored, with the reason for its maker.
     Invalid(String),
 }
 
-/// Measures one splat against a prompt.
+/// Measures one splat against a prompt, and makes an exhibit of it if there is a salt for its sketch, the same for all
+/// results that are to be compared.
+///
+/// The splats are gone before the models run: both need much memory.
 ///
 /// # Errors
-/// Failures that are not the splat's: the models or the prompt picture.
+/// Failures that are not the splat's: the models, the prompt picture, or a picture that cannot be written.
 pub fn measure(
     splat: &[u8],
     prompt: &ScoringPrompt,
     scorer: &mut Scorer,
     splats_max: usize,
+    sketch_salt: Option<u64>,
 ) -> Result<Measured, WorkerError> {
     let rendered = match render(splat, splats_max) {
         Ok(rendered) => rendered,
         Err(reason) => return Ok(Measured::Invalid(reason)),
     };
-    let views: Vec<&[u8]> = rendered.views.iter().map(|view| view.frame.pixels.as_slice()).collect();
+    let (exhibit, frames) = match sketch_salt {
+        Some(salt) => match rendered.exhibit(salt) {
+            Ok((exhibit, frames)) => (Some(Box::new(exhibit)), frames),
+            Err(WorkerError::Render(error)) => return Ok(Measured::Invalid(error.to_string())),
+            Err(error) => return Err(error),
+        },
+        None => (None, rendered.into_frames()),
+    };
+    let views: Vec<&[u8]> = frames.iter().map(|frame| frame.pixels.as_slice()).collect();
     let raw = match prompt {
         ScoringPrompt::Text(text) => scorer.metrics(&views, PromptRef::Text(text))?,
         ScoringPrompt::Image(bytes) => {
@@ -45,7 +57,7 @@ pub fn measure(
             scorer.metrics(&views, PromptRef::Image { rgba: picture.as_raw(), width, height })?
         }
     };
-    Ok(Measured::Views { raw: Box::new(raw), rendered: Box::new(rendered) })
+    Ok(Measured::Views { raw: Box::new(raw), exhibit })
 }
 
 /// The 16 views of a submission, or what is wrong with it.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use sn17_app::{Previews, ScoreError, Scored, Scorer, ScoringJob, ScoringPrompt};
+use sn17_core::TaskId;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::Mutex;
@@ -131,7 +132,7 @@ impl Running {
             splat_bytes: job.splat.len() as u64,
             prompt_bytes: prompt.len() as u64,
             is_image,
-            wants_pictures: job.wants_pictures,
+            sketch_salt: job.wants_pictures.then_some(sketch_salt(job.task)),
         };
         let mut line = serde_json::to_vec(&header)?;
         line.push(b'\n');
@@ -172,6 +173,12 @@ impl Running {
         let read = (&mut self.output).take(bytes).read_to_end(&mut payload).await?;
         if read as u64 == bytes { Ok(Bytes::from(payload)) } else { Err(ended().into()) }
     }
+}
+
+/// The same for all results of a task, another for the next: the half of its id that is random.
+#[expect(clippy::cast_possible_truncation, reason = "the upper half is the time")]
+const fn sketch_salt(task: TaskId) -> u64 {
+    task.0 as u64
 }
 
 fn ended() -> io::Error {

@@ -5,5 +5,5 @@ mod picture;
 mod sketch;
 
 pub use fingerprint::geometry_fingerprint;
-pub use picture::{picture_distance, picture_hash};
-pub use sketch::{GeometrySketch, SKETCH_VALUES, geometry_sketch, similarity};
+pub use picture::picture_hash;
+pub use sketch::{SKETCH_VALUES, geometry_sketch};
