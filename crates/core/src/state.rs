@@ -162,6 +162,7 @@ pub struct Task {
     /// Set by the first accepted result: the best one is final at this instant.
     pub first_result_due: Option<UnixMs>,
     /// Whether results are being compared by the judge.
+    #[serde(default)]
     pub judging: bool,
     /// Open or ended.
     pub state: TaskState,
@@ -215,6 +216,7 @@ pub struct TaskResult {
     /// How it fared against the task's other results.
     pub standing: Standing,
     /// Whether it waits for another result to be compared with.
+    #[serde(default)]
     pub contends: bool,
     /// The miner's signed submission time, nanoseconds since the epoch.
     pub submit_time: i64,
@@ -357,10 +359,13 @@ pub struct Session {
     /// When it last got a new task.
     pub last_pull: UnixMs,
     /// Duels that wait for its next pull, oldest first.
+    #[serde(default)]
     pub duels: Vec<PendingDuel>,
     /// Empty results counted and not yet worked off.
+    #[serde(default)]
     pub passes: u32,
     /// Until when they have been worked off.
+    #[serde(default)]
     pub passes_at: UnixMs,
     /// Every open task up to here has already been its own.
     pub cursor: Option<OpenPosition>,
@@ -380,6 +385,7 @@ pub struct Record {
     /// Duels won.
     pub wins: u32,
     /// Duels drawn.
+    #[serde(default)]
     pub draws: u32,
 }
 
@@ -403,14 +409,14 @@ pub struct ApiKey {
 pub struct Roster {
     /// One entry per neuron, by uid.
     pub neurons: Vec<Neuron>,
+    /// The chain's block that it is the state of; none if it comes from an operator.
+    pub block: Option<u64>,
 }
 
 /// A registered neuron.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Neuron {
     /// Its slot on the subnet.
-    /// The chain's block that it is the state of; none if it comes from an operator.
-    pub block: Option<u64>,
     pub uid: u16,
     /// Its key.
     pub hotkey: Hotkey,

@@ -134,8 +134,10 @@ pub fn stored<'a>(key: &Key, field: impl Fn(&'static str) -> Option<&'a str>) ->
 mod tests {
     use std::collections::BTreeMap;
 
-    use sn17_core::state::{ApiKey, Item, KeyHash};
+    use sn17_core::policy::Policy;
+    use sn17_core::state::{ApiKey, Item, KeyHash, Record};
     use sn17_core::{Hotkey, TaskId};
+    use sn17_store::conformance::samples;
 
     use super::*;
 
@@ -169,6 +171,25 @@ mod tests {
         assert_eq!(serde_json::from_str::<Vec<Effect>>(&attributes[EFFECTS]).unwrap(), effects);
         let back = stored(&key, |name| attributes.get(name).map(String::as_str)).unwrap();
         assert_eq!(back, item);
+    }
+
+    /// A table outlives the program that began it.
+    #[test]
+    fn items_written_before_there_were_duels_are_read() {
+        let record = Record::fresh(&Policy::default());
+        let items = [
+            (Item::Session(samples::session(5)), "Session", &["duels", "passes", "passes_at"][..]),
+            (Item::Record(record), "Record", &["draws"]),
+            (Item::Task(samples::task(UnixMs(5), 4)), "Task", &["judging"]),
+        ];
+        for (item, variant, later) in items {
+            let mut value = serde_json::to_value(&item).unwrap();
+            let fields = value[variant].as_object_mut().unwrap();
+            for name in later {
+                assert!(fields.remove(*name).is_some(), "{variant}.{name}");
+            }
+            assert_eq!(serde_json::from_value::<Item>(value).unwrap(), item);
+        }
     }
 
     #[test]
