@@ -86,9 +86,13 @@ pub struct JudgeRules {
     pub sides_ratio_min: f64,
     /// Share of comparisons before which the judge is asked a question with a known answer. The original asks none.
     pub canary_share: f64,
-    /// Nothing is compared while a smaller share of those answers is right, the latest counting most.
+    /// Nothing is compared while a smaller share of those answers is right, the latest counting most. A judge that is
+    /// right four times in five falls below the default once in a thousand, one that draws lots at once.
     pub canary_accuracy_min: f64,
-    /// No duel is made while so many results wait for the judge.
+    /// How much the latest of those answers counts.
+    pub canary_alpha: f64,
+    /// No duel is made while so many results wait for the judge. Four at a time, each of four answers that take 15 s, are
+    /// done before a duel is given up.
     pub backlog_max: u64,
     /// How often the judge is asked about the same pair before it is given up.
     pub attempts_max: u32,
@@ -109,8 +113,9 @@ impl Default for JudgeRules {
             score_lead_min: 0.05,
             sides_ratio_min: 0.4,
             canary_share: 0.02,
-            canary_accuracy_min: 0.7,
-            backlog_max: 512,
+            canary_accuracy_min: 0.6,
+            canary_alpha: 0.05,
+            backlog_max: 256,
             attempts_max: 5,
             visibility_secs: 120,
             resend_secs: 1800,
