@@ -20,8 +20,6 @@ use crate::clients::{fetch, put};
 use crate::ports::{BlobKey, BlobRead, Nonce, PortError, PortErrorKind, PortResult, transact};
 use crate::{Admission, App, Caller};
 
-/// The least stake, in tokens, of a validator that gets prompts: the original collector's.
-const STAKE_MIN: f64 = 1.0;
 /// What stands in place of a client's session where a nonce is noted; no dendrite can be called so.
 const NONCE_SESSION: &str = "prompts.get";
 /// Owners of keys that may hand in prompts: this one, and those that begin with it and a colon.
@@ -134,8 +132,8 @@ impl App {
         }
     }
 
-    /// Uses up a validator's signed request: it has to be registered with a stake of 1, or be the one whose network this
-    /// is (AU-1, AU-2).
+    /// Uses up a validator's signed request: it has to be registered with the stake that the policy asks for, or be the
+    /// one whose network this is (AU-1, AU-2).
     ///
     /// # Errors
     /// Those of the ledger.
@@ -144,7 +142,8 @@ impl App {
         if hotkey != self.validator {
             let load = LoadSpec::keys([Key::Session(hotkey)]);
             let view = self.ports.ledger.read(self.now(), load).await?;
-            if !view.session(&hotkey).is_some_and(|(_, session)| session.stake >= STAKE_MIN) {
+            let stake_min = self.policy.collector.stake_min;
+            if !view.session(&hotkey).is_some_and(|(_, session)| session.stake >= stake_min) {
                 return Ok(Admission::Stranger);
             }
         }

@@ -12,7 +12,7 @@ use super::seen::Seen;
 use crate::UnixMs;
 
 /// The numbers of the collector and of those who draw from it. `Default` is the original's, with the bounds it lacks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CollectorRules {
     /// Prompts of a batch at most; so many fresh ones are kept, too.
@@ -29,6 +29,8 @@ pub struct CollectorRules {
     pub refresh_secs: u64,
     /// Seconds from a failed request to the next. Ours.
     pub retry_secs: u64,
+    /// The least stake of a validator that gets prompts, in tokens: the original collector's.
+    pub stake_min: f64,
 }
 
 impl Default for CollectorRules {
@@ -40,6 +42,7 @@ impl Default for CollectorRules {
             archive_prompts_max: 200_000,
             refresh_secs: 3600,
             retry_secs: 60,
+            stake_min: 1.0,
         }
     }
 }
