@@ -16,7 +16,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use sn17_app::ports::{Ledger, Queue};
-use sn17_app::{App, Ports, PromptBook, Scorer};
+use sn17_app::{App, Judge, Ports, PromptBook, Scorer};
 use sn17_core::Hotkey;
 use sn17_core::policy::Policy;
 use sn17_http::{AdminKey, Blocking, HttpOptions, RateLimits, RosterSource, Routes};
@@ -36,6 +36,8 @@ use metagraph::Metagraph;
 
 /// Where miners and clients of the original network look for it.
 const DEFAULT_LISTEN: &str = "127.0.0.1:4443";
+/// Pairs before the judge at the same time, each of which is up to four answers of some seconds.
+const PAIRS_AT_ONCE: usize = 4;
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ServeArgs {
@@ -220,7 +222,11 @@ impl Network {
             let clock = clock.clone();
             sn17_store::Clock::new(move || clock.now())
         };
-        let options = Options { max_receives: policy.submissions.attempts_max, ..Options::default() };
+        let options = Options {
+            max_receives: policy.submissions.attempts_max,
+            judging_max_receives: policy.judge.attempts_max,
+            ..Options::default()
+        };
         let (store, blobs, ports) = open_ports(&folder, store_clock.clone(), options, &policy)?;
         folder.forget_running();
         let app = Arc::new(app(args, policy, &folder, ports, &clock).await?);
@@ -247,7 +253,11 @@ impl Network {
         }
         let ledger = Arc::clone(&app.ports().ledger);
         if let Some(judge) = args.judge.judge(host::host(&Clock::default()), ledger)? {
-            parts.push(Part::start(|stop| sn17_worker::judge(Arc::clone(&app), Arc::new(judge), stop)));
+            let judge: Arc<dyn Judge> = Arc::new(judge);
+            for _ in 0..PAIRS_AT_ONCE {
+                let (app, judge) = (Arc::clone(&app), Arc::clone(&judge));
+                parts.push(Part::start(|stop| sn17_worker::judge(app, judge, stop)));
+            }
         }
         let background = vec![
             tokio::spawn(loops::timers(Arc::clone(&app))),
@@ -366,10 +376,9 @@ fn open_ports(
 /// BL-1: blobs outlive everything that names them, with an hour to spare.
 fn blob_options(policy: &Policy) -> FolderOptions {
     const SPARE_SECS: u64 = 3600;
-    let Policy { tasks, submissions, duels, judge, .. } = policy;
+    let Policy { tasks, submissions, duels, .. } = policy;
     let tasks_secs = tasks.deadline_secs + tasks.lifetime_secs;
-    let judged_secs = duels.open_secs + judge.resend_secs * (u64::from(judge.resends_max) + 1);
-    let kept_secs = tasks_secs.max(submissions.lifetime_secs).max(judged_secs) + SPARE_SECS;
+    let kept_secs = tasks_secs.max(submissions.lifetime_secs).max(policy.duel_secs_max()) + SPARE_SECS;
     let kept = ["submissions", "prompts", "previews"].map(|name| (name, kept_secs));
     let records = ("duels", duels.lifetime_secs + SPARE_SECS);
     let retention_secs = kept.into_iter().chain([records]).map(|(name, secs)| (name.to_owned(), secs));
