@@ -291,9 +291,9 @@ impl Sink {
         }
         let table = figures::table(&self.statistics, &self.calls);
         if self.file.is_some() || self.collector.is_some() {
-            print!("{table}")
+            print!("{table}");
         } else {
-            eprint!("{table}")
+            eprint!("{table}");
         }
         if self.to_submit.is_empty() { Ok(()) } else { self.submit().await }
     }
