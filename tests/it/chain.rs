@@ -20,7 +20,7 @@ const FIRST_QUESTION: &str = "chain_getFinalizedHead";
 async fn following(endpoint: &str) -> Server {
     let arguments = ["--simulate", "--subtensor", endpoint, "--subtensor-every", "1"];
     let arguments = arguments.map(str::to_owned).to_vec();
-    Server::start(Setup { arguments, ..Setup::default() }).await
+    Server::start(Setup { policy: json!({}), arguments, ..Setup::default() }).await
 }
 
 /// The chain with these miners, the first at uid 0.
