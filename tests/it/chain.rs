@@ -94,7 +94,7 @@ type Lie = (&'static str, fn(&mut Chain));
 const LIES: [Lie; 8] = [
     ("an older block", |chain| chain.number = 4_000_122),
     ("an answer that is cut off", |chain| chain.neurons.truncate(100)),
-    ("a layout of another version", |chain| chain.subnet.push(0)),
+    ("a value that was not asked for", |chain| chain.subnet.push(1)),
     ("neurons of another subnet", |chain| {
         chain.neurons = scale::neurons(&[WireNeuron { netuid: 18, ..WireNeuron::at(0) }]);
     }),
