@@ -115,7 +115,7 @@ async fn rw_1_what_a_miner_has_earned_elsewhere_is_restored(host: Host) {
     let told = server.get(&format!("/leaderboard/{address}/history")).await.json();
     let duel = json!({
         "nonce": now - 600, "at": told["duels"][0]["at"], "opponent": address, "owner": address, "score": 1.0,
-        "rating": 1668.946_772_549_41, "deviation": 296.194_179_566_731_2, "moved": 168.946_772_549_41,
+        "rating": 1_668.946_772_549_41, "deviation": 296.194_179_566_731_2, "moved": 168.946_772_549_41,
     });
     assert_eq!(told["duels"], json!([duel]), "and so it is to anybody");
     restore(&server, "", &fresh, "restored").await;

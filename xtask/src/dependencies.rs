@@ -138,11 +138,7 @@ const RULES: &[Rule] = &[
     Rule { package: "sn17-bench", reach: Reach::Anything, banned: ANYTHING },
     Rule { package: "sn17-golden", reach: Reach::Anything, banned: ANYTHING },
     // It answers out of storage keys that it does not make itself.
-    Rule {
-        package: "sn17-chain-node",
-        reach: Reach::Only(&["sn17-chain", "sn17-wire"]),
-        banned: ANYTHING,
-    },
+    Rule { package: "sn17-chain-node", reach: Reach::Only(&["sn17-chain", "sn17-wire"]), banned: ANYTHING },
     // A server of another's API, which knows nothing of ours.
     Rule { package: "sn17-judge-server", reach: Reach::Only(&[]), banned: ANYTHING },
     // Simulations run on every host that the rules run on.

@@ -98,17 +98,9 @@ impl Role {
                 EdgeUrl,
                 Stage,
             ],
-            Self::Miner => &[
-                Table,
-                Bucket,
-                ScoringQueueUrl,
-                ValidatorHotkey,
-                Shards,
-                Policy,
-                JudgeUrl,
-                EdgeUrl,
-                Stage,
-            ],
+            Self::Miner => {
+                &[Table, Bucket, ScoringQueueUrl, ValidatorHotkey, Shards, Policy, JudgeUrl, EdgeUrl, Stage]
+            }
             Self::Dispatch => &[Table, ScoringQueueUrl, TimersQueueUrl, JudgingQueueUrl],
             Self::Sweeper => &[
                 Table,

@@ -256,11 +256,10 @@ impl Chat {
                 Err(short) => short,
             };
             let leased = match (short, &self.shared) {
-                (Short::Lease { day }, Some(shared)) => shared.lease(day, now).await.map(|is_leased| {
+                (Short::Lease { day }, Some(shared)) => shared.lease(day, now).await.inspect(|&is_leased| {
                     if is_leased {
                         self.budget().add(day, BLOCK_TOKENS);
                     }
-                    is_leased
                 }),
                 (Short::UsedUp, _) | (Short::Lease { .. }, None) => Ok(false),
             };

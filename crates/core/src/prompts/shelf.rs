@@ -132,6 +132,7 @@ mod tests {
         archive_prompts_max: 10,
         refresh_secs: 3600,
         retry_secs: 60,
+        stake_min: 1.0,
     };
 
     fn view(shelf: Option<PromptShelf>) -> View {

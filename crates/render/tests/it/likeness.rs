@@ -94,7 +94,7 @@ fn noise_is_told_from_another_shape() {
             objects.push(splats);
         }
     }
-    let likenesses: Vec<Likeness> = objects.iter().map(|splats| likeness(splats)).collect();
+    let likenesses: Vec<Likeness> = objects.iter().map(likeness).collect();
     let (mut most, mut nearest) = ((0.0, String::new()), (64, String::new()));
     for (a, one) in likenesses.iter().enumerate() {
         for (b, other) in likenesses.iter().enumerate().skip(a + 1) {

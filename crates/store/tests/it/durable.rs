@@ -11,7 +11,8 @@ const MAX_RECEIVES: u32 = 3;
 fn open_in_new_folder() -> impl Fn(Clock) -> Embedded + Send + Sync {
     let folder = Arc::new(tempfile::tempdir().unwrap());
     move |clock| {
-        let options = Options { max_receives: MAX_RECEIVES, judging_max_receives: MAX_RECEIVES, cache_bytes: 8 << 20 };
+        let options =
+            Options { max_receives: MAX_RECEIVES, judging_max_receives: MAX_RECEIVES, cache_bytes: 8 << 20 };
         Embedded::open(folder.path(), clock, options).unwrap()
     }
 }

@@ -93,8 +93,8 @@ fn every_field_of_the_original_is_there_and_means_the_same() {
     }
     // The figures are those of the original for this game.
     let sides = [
-        ("left", ALICE, json!(CHARLIE.0), 1668.951_231_595_19),
-        ("right", BOB, json!(null), 1331.048_768_404_81),
+        ("left", ALICE, json!(CHARLIE.0), 1_668.951_231_595_19),
+        ("right", BOB, json!(null), 1_331.048_768_404_81),
     ];
     for (name, (address, _), coldkey, after) in sides {
         let side = &record[name];

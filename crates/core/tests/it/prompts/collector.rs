@@ -11,6 +11,7 @@ const RULES: CollectorRules = CollectorRules {
     archive_prompts_max: 8,
     refresh_secs: 3600,
     retry_secs: 60,
+    stake_min: 1.0,
 };
 
 fn submit(collector: &mut Collector, numbers: std::ops::Range<usize>) -> Receipt {
