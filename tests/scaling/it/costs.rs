@@ -18,17 +18,21 @@ use sn17_scaling::costs::{Operation, VERDICT_MS};
 
 use crate::network::Network;
 
-/// Scores everything well, with pictures.
+/// Scores everything well, with the pictures that are wanted.
 struct Good;
 
 #[async_trait]
 impl Scorer for Good {
-    async fn score(&self, _: ScoringJob) -> Result<Scored, ScoreError> {
+    async fn score(&self, job: ScoringJob) -> Result<Scored, ScoreError> {
         let all = |value: f64, count: usize| vec![value; count];
         let (cosines, iqa) = (all(0.35, 16), all(0.9, 16));
         let views = RawViews { cosines, iqa, lpips: all(0.1, 16), ssim: all(0.9, 16) };
         let png = Bytes::from_static(b"png");
-        let previews = Some(Previews { front: png.clone(), grid: png.clone(), neutral: Some(png) });
+        let previews = Some(Previews {
+            front: png.clone(),
+            grid: png.clone(),
+            neutral: job.wants_pictures.then_some(png),
+        });
         Ok(Scored::Measured { views, synthetic: false, previews, likeness: None })
     }
 }
@@ -44,7 +48,7 @@ async fn add(network: &Network, caller: &Caller) -> TaskId {
     network.app.add_task(caller, request).await.expect("a task is accepted")
 }
 
-async fn pull(network: &Network, miner: usize) -> AssignedTask {
+pub(crate) async fn pull(network: &Network, miner: usize) -> AssignedTask {
     match network.app.pull(&network.pull(miner)).await.expect("a pull is answered") {
         PullAnswer::Task(task) => task,
         other @ (PullAnswer::Replayed | PullAnswer::Wait { .. }) => {
@@ -53,7 +57,7 @@ async fn pull(network: &Network, miner: usize) -> AssignedTask {
     }
 }
 
-async fn submit<'a>(
+pub(crate) async fn submit<'a>(
     app: &'a sn17_app::App,
     network: &Network,
     miner: usize,
@@ -65,7 +69,7 @@ async fn submit<'a>(
     intake.commit().await.expect("it is taken")
 }
 
-async fn settle(app: &sn17_app::App, task: TaskId, hotkey: sn17_core::Hotkey) {
+pub(crate) async fn settle(app: &sn17_app::App, task: TaskId, hotkey: sn17_core::Hotkey) {
     let effect = Effect::Score { task, hotkey };
     let delivery = Delivery { receipt: Receipt(String::new()), effect, receive_count: 1 };
     assert_eq!(app.attempt(&delivery, &Good).await.expect("it is settled"), Attempt::Done);
@@ -73,7 +77,7 @@ async fn settle(app: &sn17_app::App, task: TaskId, hotkey: sn17_core::Hotkey) {
 
 /// Every operation, in the order of a task's life.
 pub(crate) async fn measure() -> Vec<Operation> {
-    let mut network = Network::start().await;
+    let mut network = Network::start(|_| {}).await;
     let app = Arc::clone(&network.app);
     let mut operations = Vec::new();
     let (quota, free) = (key(&network, Some(1000)).await, key(&network, None).await);
@@ -139,6 +143,7 @@ pub(crate) async fn measure() -> Vec<Operation> {
     network.time.pass(600_000);
     app.timer(Effect::Timer { task: open, at: network.time.now() }).await.expect("it ends");
     operations.push(network.measure("end a task by its timer").await);
+    operations.extend(crate::duels::measure().await);
     operations
 }
 

@@ -4,6 +4,7 @@
 mod calls;
 mod costs;
 mod documents;
+mod duels;
 #[path = "../../../crates/aws/tests/it/dynamo.rs"]
 #[expect(dead_code, reason = "what only the adapters' own tests ask of it")]
 mod dynamo;

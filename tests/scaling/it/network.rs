@@ -196,7 +196,8 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    pub(crate) async fn start() -> Self {
+    /// With these changes to the default policy.
+    pub(crate) async fn start(change: impl Fn(&mut Policy)) -> Self {
         let (engine, calls, time) = (Engine::dynoxide().await, Calls::default(), Time::default());
         time.pass(1_750_000_000_000);
         let (client, observer) = (engine.client(calls.over(http())), engine.client(http()));
@@ -217,7 +218,8 @@ impl Network {
                 queue: Arc::clone(&queue) as Arc<dyn Queue>,
             };
             let prompts = PromptBook::new(vec!["a very large red stone castle".to_owned()], Vec::new());
-            let (policy, secret) = (Policy::default(), KeySecret([7; 32]));
+            let (mut policy, secret) = (Policy::default(), KeySecret([7; 32]));
+            change(&mut policy);
             Arc::new(App::new(ports, host.clone(), policy, validator, secret, prompts))
         };
         let (app, elsewhere) = (app(client), app(observer.clone()));
@@ -280,6 +282,11 @@ impl Network {
         let signing = self.signing(&self.miners[miner]);
         let request = synapse::submit_results(&self.axon, &signing, &submission);
         (self.verified(&request), request.body)
+    }
+
+    /// How many miners there are.
+    pub(crate) fn miners(&self) -> usize {
+        self.miners.len()
     }
 
     /// The hotkey of a miner.

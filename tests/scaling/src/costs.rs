@@ -23,8 +23,10 @@ const TIMER_MS: u64 = 20;
 const GATEWAY_GB: f64 = 1769.0 / 1024.0;
 /// Memory of `miner` in gibibytes.
 const MINER_GB: f64 = 0.5;
-/// Memory of `dispatch` and of `sweeper` in gibibytes.
-const BACK_GB: f64 = 0.25;
+/// Memory of `dispatch` in gibibytes.
+const DISPATCH_GB: f64 = 0.25;
+/// Memory of `sweeper` in gibibytes.
+const SWEEPER_GB: f64 = 0.5;
 /// Miners of a task.
 const COPIES: f64 = 4.0;
 /// Looks at a task's status.
@@ -111,8 +113,12 @@ fn lines(operations: &[Operation]) -> Vec<Line> {
         line("Lambda `gateway`: result", 1.0, functions(GATEWAY_GB, RESULT_MS)),
         line("Lambda `miner`: PullTask", COPIES, functions(MINER_GB, PULL_MS)),
         line("Lambda `miner`: SubmitResults without its wait", COPIES, functions(MINER_GB, SUBMIT_MS)),
-        line("Lambda `dispatch`: six records, each a batch of its own", 6.0, functions(BACK_GB, DISPATCH_MS)),
-        line("Lambda `sweeper`: two timers, each a batch of its own", 2.0, functions(BACK_GB, TIMER_MS)),
+        line(
+            "Lambda `dispatch`: six records, each a batch of its own",
+            6.0,
+            functions(DISPATCH_GB, DISPATCH_MS),
+        ),
+        line("Lambda `sweeper`: two timers, each a batch of its own", 2.0, functions(SWEEPER_GB, TIMER_MS)),
     ]
 }
 
@@ -192,9 +198,10 @@ without Lambda.
 
 const PRICES: &str = "
 A pull counts its miner's registration, its nonce and the decision. \"Score and settle\" is what a worker asks for: the
-submission, the splat, two pictures, and the verdict's commit. A wait looks at the submission when four fifths of the usual
-wait are over and ever seldomer from then on, asks once how many submissions are queued, and ends with the miner's
-figures.
+submission, the splat, two pictures (three where results are compared), and the verdict's commit. Judging costs the judge's
+tokens, too; the duel that was measured is between two equal files, which no judge is asked about. A wait looks at the
+submission when four fifths of the usual wait are over and ever seldomer from then on, asks once how many submissions are
+queued, and ends with the miner's figures.
 
 ## Prices
 
@@ -215,7 +222,7 @@ Reading a table's stream costs nothing where Lambda does it for a trigger
 Assumed for each task: text prompt, a key with an hourly quota of at most 1,000, four copies, all of them handed in,
 good, and settled; 20 looks at the status, one download of the result of 1.5 MB; no conflicts, no retries, no batching of stream
 records and messages (at load batches of up to 100 and 10 make the lines of SQS, `dispatch` and `sweeper` cheaper). Functions run on
-arm64 with the memory of the template, 1,769 MB for `gateway`, 512 MB for `miner`, 256 MB for `dispatch` and `sweeper`, for so many
+arm64 with the memory of the template, 1,769 MB for `gateway`, 512 MB for `miner` and `sweeper`, 256 MB for `dispatch`, for so many
 milliseconds: add_task 20, status 8, result 150, pull 40, submission 200 besides its wait, a record 10, a timer 20. These times, and 3 s
 as the median wait for a verdict, are assumptions: no Lambda and no GPU was measured.
 
@@ -225,6 +232,6 @@ as the median wait for a verdict, are assumptions: no Lambda and no GPU was meas
 
 const FOOT: &str = "
 Not counted: CloudFront, traffic out of AWS, storage (DynamoDB, S3, logs), the GPU or CPU workers, synthetic tasks between
-clients' tasks (see their lines above), refreshes of the hints (see [scaling](scaling.md)), and the event source mappings' own
-polling of idle queues.
+clients' tasks (see their lines above), duels and the judge's tokens, the function `chain` (a run in ten minutes), refreshes of the
+hints (see [scaling](scaling.md)), and the event source mappings' own polling of idle queues.
 ";
