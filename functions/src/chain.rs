@@ -74,12 +74,13 @@ impl Chain {
     /// When no node is believed, nobody is registered, or the ledger fails: the last good roster stays.
     pub async fn handle(&self) -> Result<Value, Error> {
         let mut made_at = None;
-        let fetch = async |now, known_block| {
-            let snapshot = self.metagraph.fetch(now, known_block).await?;
+        let fetch = async |now, known| {
+            let snapshot = self.metagraph.fetch(now, known).await?;
             made_at = Some(snapshot.made_at);
             Ok::<_, sn17_chain::Unavailable>(snapshot.roster())
         };
         let Refreshed { miners, block } = self.app.refresh_roster(fetch).await?;
+        let block = block.map(|block| block.number);
         let now = self.app.now();
         let age_secs = made_at.map_or(0, |made_at| now.secs().saturating_sub(made_at.secs()));
         roster_metrics(&self.stage, now.0, miners, age_secs);

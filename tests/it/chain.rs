@@ -92,7 +92,10 @@ async fn who_is_on_the_chain_is_served_and_nobody_else() {
 type Lie = (&'static str, fn(&mut Chain));
 
 const LIES: [Lie; 8] = [
-    ("an older block", |chain| chain.number = 4_000_122),
+    ("an older block", |chain| {
+        chain.number = 4_000_122;
+        chain.make_ago(300);
+    }),
     ("an answer that is cut off", |chain| chain.neurons.truncate(100)),
     ("a value that was not asked for", |chain| chain.subnet.push(1)),
     ("neurons of another subnet", |chain| {
@@ -140,7 +143,8 @@ async fn a_start_believes_no_more_than_any_time_later() {
     let good = until_block(&server, 4_000_123).await;
 
     server.kill();
-    let older = Chain { number: 4_000_122, ..chain_of(&[&other]) };
+    let mut older = Chain { number: 4_000_122, ..chain_of(&[&other]) };
+    older.make_ago(300);
     node.change(|chain| *chain = older);
     server.restart().await;
     until_asked(&node).await;

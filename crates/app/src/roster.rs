@@ -2,7 +2,7 @@
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use sn17_core::ledger::LoadSpec;
-use sn17_core::state::{Key, Neuron, Roster};
+use sn17_core::state::{Block, Key, Neuron, Roster};
 use sn17_core::{Hotkey, UnixMs, miner};
 
 use crate::App;
@@ -17,7 +17,7 @@ pub struct Refreshed {
     /// How many are registered.
     pub miners: usize,
     /// The block that says so.
-    pub block: Option<u64>,
+    pub block: Option<Block>,
 }
 
 /// Why there is no newer roster. The last good one stays.
@@ -36,20 +36,20 @@ pub enum RefreshError<E> {
 
 impl App {
     /// Asks a source for the roster of now and applies it. The source is told the time, and the block of the roster
-    /// that the network plays by, 0 if it has none of the chain's: it is to give no older one. That block lies in the
+    /// that the network plays by, if that is the chain's: it is to give no older one. That block lies in the
     /// ledger, so it outlives the process, and every host of a network knows the same.
     ///
     /// # Errors
     /// [`RefreshError`]; the next refresh makes up for it.
     pub async fn refresh_roster<F, E>(
         &self,
-        fetch: impl FnOnce(UnixMs, u64) -> F,
+        fetch: impl FnOnce(UnixMs, Option<Block>) -> F,
     ) -> Result<Refreshed, RefreshError<E>>
     where
         F: Future<Output = Result<Roster, E>>,
     {
-        let known_block = self.noted_roster().await?.block.unwrap_or(0);
-        let roster = fetch(self.now(), known_block).await.map_err(RefreshError::Source)?;
+        let known = self.noted_roster().await?.block;
+        let roster = fetch(self.now(), known).await.map_err(RefreshError::Source)?;
         if roster.neurons.is_empty() {
             return Err(RefreshError::Empty);
         }
@@ -81,8 +81,9 @@ impl App {
         Ok(view.roster().map(|(_, roster)| roster.clone()).unwrap_or_default())
     }
 
-    /// Newcomers get a session and a fresh record, whoever left or was replaced loses both, and then the roster is
-    /// noted. One that is out of date by now changes nothing.
+    /// Whoever left or was replaced loses session and record, the roster is noted, and newcomers get both. In this order
+    /// nobody is registered who is not noted, so that a crash in between leaves nothing that a later roster would not
+    /// find. One that is out of date by now changes nothing.
     async fn apply(&self, new: Roster) -> PortResult<Refreshed> {
         let old = self.noted_roster().await?;
         if new.is_older_than(&old) {
@@ -92,17 +93,18 @@ impl App {
         // A miner that moved to another uid leaves before it comes; beyond that nobody's state depends on another's.
         let departed = stream::iter(miner::departed(&old, &new)).map(Ok);
         departed.try_for_each_concurrent(PARALLEL, |hotkey| self.deregister(hotkey)).await?;
+        let noted = new.clone();
+        let load = LoadSpec::keys([Key::Roster]);
+        let decide = move |view: &_| miner::note_roster(view, noted.clone());
+        transact(&*self.ports.ledger, self.decision_id(), self.now(), load, decide).await?;
         let strong = miner::strong_uids(&new.neurons, self.policy.miners.strong_miners);
-        let registered = stream::iter(new.neurons.clone()).map(Ok);
+        let registered = stream::iter(new.neurons).map(Ok);
         registered
             .try_for_each_concurrent(PARALLEL, |neuron| {
                 let is_strong = strong.binary_search(&neuron.uid).is_ok();
                 self.register(neuron, is_strong)
             })
             .await?;
-        let load = LoadSpec::keys([Key::Roster]);
-        let decide = move |view: &_| miner::note_roster(view, new.clone());
-        transact(&*self.ports.ledger, self.decision_id(), self.now(), load, decide).await?;
         Ok(refreshed)
     }
 

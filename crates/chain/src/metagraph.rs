@@ -8,7 +8,7 @@
 use std::fmt;
 
 use futures_util::future::try_join_all;
-use sn17_core::state::{Neuron as RosterNeuron, Roster};
+use sn17_core::state::{Block, Neuron as RosterNeuron, Roster};
 use sn17_core::{Hotkey, UnixMs};
 
 use crate::neurons::{self, Neuron};
@@ -70,7 +70,8 @@ impl Snapshot {
             incentive: neuron.incentive,
         };
         let neurons = self.neurons.iter().zip(stakes).map(neuron).collect();
-        Roster { neurons, block: Some(self.block) }
+        let block = Block { made_at: self.made_at, number: self.block };
+        Roster { neurons, block: Some(block) }
     }
 
     /// The neuron that works with this key.
@@ -138,11 +139,11 @@ pub enum FetchError {
         age_secs: i64,
     },
     /// Its finalized block is older than one that is known already.
-    #[error("its finalized block is {block}, and {known} is known")]
+    #[error("its finalized block {block} is older than {known}, which is known")]
     Older {
-        /// Its finalized block.
+        /// Its finalized block's number.
         block: u64,
-        /// The one that is known.
+        /// The number of the one that is known.
         known: u64,
     },
     /// An answer is not what the runtime's layout says.
@@ -193,11 +194,11 @@ impl Metagraph {
     }
 
     /// The subnet at the finalized block of the first node whose answers agree. The block is not before
-    /// `known_block`, that of the metagraph that the caller has; 0 if there is none.
+    /// `known`, that of the metagraph that the caller has.
     ///
     /// # Errors
     /// [`Unavailable`] if no node is believed, of which those that did not answer were asked twice.
-    pub async fn fetch(&self, now: UnixMs, known_block: u64) -> Result<Snapshot, Unavailable> {
+    pub async fn fetch(&self, now: UnixMs, known: Option<Block>) -> Result<Snapshot, Unavailable> {
         let mut errors: Vec<Option<FetchError>> = self.nodes.iter().map(|_| None).collect();
         for round in 0..ROUNDS {
             if round > 0 {
@@ -210,7 +211,7 @@ impl Metagraph {
                 if error.as_ref().is_some_and(|error| !error.may_pass()) {
                     continue;
                 }
-                match self.ask(node, now, known_block).await {
+                match self.ask(node, now, known).await {
                     Ok(snapshot) => return Ok(snapshot),
                     Err(failure) => {
                         tracing::debug!(node = %node.endpoint, "no metagraph: {failure}");
@@ -227,10 +228,13 @@ impl Metagraph {
     }
 
     /// Everything from one node, at the block that it calls finalized now.
-    async fn ask(&self, node: &Node, now: UnixMs, known_block: u64) -> Result<Snapshot, FetchError> {
+    async fn ask(&self, node: &Node, now: UnixMs, known: Option<Block>) -> Result<Snapshot, FetchError> {
         let block_hash = node.finalized_head().await?;
-        let block = self.check_block(node, block_hash, known_block).await?;
+        let block = check_block(node, block_hash).await?;
         let made_at = self.check_age(node, block_hash, now).await?;
+        if let Some(known) = known.filter(|known| Block { made_at, number: block } < *known) {
+            return Err(FetchError::Older { block, known: known.number });
+        }
         let spec_version = self.check_runtime(node, block_hash).await?;
 
         let netuid = self.settings.netuid;
@@ -246,18 +250,6 @@ impl Metagraph {
         check_slots(node, netuid, &neurons, block_hash).await?;
         let weight_rules = weight_rules(node, block_hash).await?;
         Ok(Snapshot { netuid, block, block_hash, made_at, spec_version, neurons, subnet, weight_rules })
-    }
-
-    async fn check_block(&self, node: &Node, hash: BlockHash, known: u64) -> Result<u64, FetchError> {
-        let header = node.header(hash).await?.ok_or(FetchError::NoHeader)?;
-        if header.hash() != hash {
-            return Err(FetchError::OtherBlock);
-        }
-        let block = header.number.0;
-        if block < known {
-            return Err(FetchError::Older { block, known });
-        }
-        Ok(block)
     }
 
     async fn check_age(&self, node: &Node, block: BlockHash, now: UnixMs) -> Result<UnixMs, FetchError> {
@@ -301,6 +293,15 @@ impl FetchError {
             | Self::Slot { .. } => false,
         }
     }
+}
+
+/// The number of the block, if its header is that of the hash.
+async fn check_block(node: &Node, hash: BlockHash) -> Result<u64, FetchError> {
+    let header = node.header(hash).await?.ok_or(FetchError::NoHeader)?;
+    if header.hash() != hash {
+        return Err(FetchError::OtherBlock);
+    }
+    Ok(header.number.0)
 }
 
 /// The list, the stakes and the storage agree on how many neurons there are.

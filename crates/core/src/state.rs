@@ -410,7 +410,17 @@ pub struct Roster {
     /// One entry per neuron, by uid.
     pub neurons: Vec<Neuron>,
     /// The chain's block that it is the state of; none if it comes from an operator.
-    pub block: Option<u64>,
+    pub block: Option<Block>,
+}
+
+/// A block of the chain. The one that was made later is the greater one: a node can say any number, and be believed for
+/// ever, but its time is held against one's own clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Block {
+    /// When it was made.
+    pub made_at: UnixMs,
+    /// How many blocks came before it.
+    pub number: u64,
 }
 
 /// A registered neuron.

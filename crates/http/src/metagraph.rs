@@ -39,7 +39,7 @@ pub(crate) async fn get(State(server): State<Arc<Server>>, request: Request) -> 
     let roster = server.app.noted_roster().await?;
     let metagraph = Metagraph::of(&roster.neurons);
     let validator = ss58::encode(&server.app.validator());
-    Ok(json(&RosterReply { validator, block: roster.block, metagraph }))
+    Ok(json(&RosterReply { validator, block: roster.block.map(|block| block.number), metagraph }))
 }
 
 /// `PUT /admin/metagraph`: makes these miners the registered ones, and all others strangers. A repeated one changes

@@ -89,7 +89,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Chain { endpoint, netuid, spec_versions } = arguments.chain;
     let settings = Settings { netuid, spec_versions, ..Settings::new(vec![endpoint.clone()]) };
     let sender = Sender::new(endpoint, settings.answer_within)?;
-    let snapshot = Metagraph::new(settings)?.fetch(now()?, 0).await?;
+    let snapshot = Metagraph::new(settings)?.fetch(now()?, None).await?;
     println!("{} at block {} ({})", ss58::encode(&keypair.hotkey()), snapshot.block, snapshot.block_hash);
 
     let call = match arguments.action {

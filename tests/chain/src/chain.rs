@@ -68,15 +68,15 @@ impl Chain {
     /// The same chain with its block made now, for programs that ask the real clock.
     pub fn of_now(neurons: &[WireNeuron]) -> Self {
         let mut chain = Self::of(neurons);
-        chain.make_now();
+        chain.make_ago(0);
         chain
     }
 
-    /// Lets the block be made now.
-    pub fn make_now(&mut self) {
+    /// Lets the block be made so many seconds ago.
+    pub fn make_ago(&mut self, secs: u64) {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is after 1970");
         let made_at_ms = u64::try_from(since_1970.as_millis()).expect("milliseconds of this era fit");
-        self.store(storage::timestamp(), &made_at_ms.to_le_bytes());
+        self.store(storage::timestamp(), &(made_at_ms - secs * 1000).to_le_bytes());
     }
 
     /// Puts a value into the storage.

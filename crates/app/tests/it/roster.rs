@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sn17_app::ports::{Ledger, Queue};
 use sn17_app::{App, Host, KeySecret, Ports, PromptBook, RefreshError, Refreshed};
-use sn17_core::Hotkey;
 use sn17_core::policy::Policy;
-use sn17_core::state::{Neuron, Roster};
+use sn17_core::state::{Block, Neuron, Roster};
+use sn17_core::{Hotkey, UnixMs};
 use sn17_store::conformance::{ManualClock, samples};
 use sn17_store::{Embedded, MemoryBlobs, Options};
 
@@ -15,8 +15,12 @@ fn neuron(uid: u8) -> Neuron {
     Neuron { uid: uid.into(), hotkey: samples::hotkey(uid), coldkey: None, stake: 1.0, incentive: 0.0 }
 }
 
-fn roster(uids: &[u8], block: Option<u64>) -> Roster {
-    Roster { neurons: uids.iter().copied().map(neuron).collect(), block }
+fn block(number: u64) -> Block {
+    Block { made_at: UnixMs(number * 12_000), number }
+}
+
+fn roster(uids: &[u8], number: Option<u64>) -> Roster {
+    Roster { neurons: uids.iter().copied().map(neuron).collect(), block: number.map(block) }
 }
 
 /// A process over this store.
@@ -35,11 +39,14 @@ fn process(store: &Embedded, clock: &ManualClock) -> App {
 }
 
 /// Refreshes with this answer of a source; what the source was told, and what came of it.
-async fn refresh(app: &App, answer: Result<Roster, &'static str>) -> (u64, Result<Refreshed, String>) {
+async fn refresh(
+    app: &App,
+    answer: Result<Roster, &'static str>,
+) -> (Option<Block>, Result<Refreshed, String>) {
     let mut told = None;
     let refreshed = app
-        .refresh_roster(async |_, known_block| {
-            told = Some(known_block);
+        .refresh_roster(async |_, known| {
+            told = Some(known);
             answer
         })
         .await;
@@ -57,13 +64,17 @@ async fn a_block_outlives_the_process() {
     let store = Embedded::memory(clock.clock(), Options::default()).unwrap();
     let app = process(&store, &clock);
     let (told, refreshed) = refresh(&app, Ok(roster(&[1, 2], Some(100)))).await;
-    assert_eq!((told, refreshed), (0, Ok(Refreshed { miners: 2, block: Some(100) })));
+    assert_eq!((told, refreshed), (None, Ok(Refreshed { miners: 2, block: Some(block(100)) })));
 
     let app = process(&store, &clock);
     let (told, refreshed) = refresh(&app, Ok(roster(&[2, 3], Some(101)))).await;
-    assert_eq!((told, refreshed.is_ok()), (100, true), "the next process knows the block of the last");
+    assert_eq!(
+        (told, refreshed.is_ok()),
+        (Some(block(100)), true),
+        "the next process knows the block of the last"
+    );
     let (told, refreshed) = refresh(&app, Err("the node has fallen behind")).await;
-    assert_eq!((told, refreshed), (101, Err("the node has fallen behind".to_owned())));
+    assert_eq!((told, refreshed), (Some(block(101)), Err("the node has fallen behind".to_owned())));
     assert_eq!(refresh(&app, Ok(roster(&[], Some(102)))).await.1, Err("nobody".to_owned()));
     assert_eq!(app.noted_roster().await.unwrap(), roster(&[2, 3], Some(101)), "the last good one stays");
 }
@@ -79,10 +90,10 @@ async fn whoever_is_late_changes_nothing() {
             Ok::<_, &str>(roster(&[2], Some(100)))
         })
         .await;
-    assert_eq!(overtaken.unwrap(), Refreshed { miners: 1, block: Some(101) });
+    assert_eq!(overtaken.unwrap(), Refreshed { miners: 1, block: Some(block(101)) });
     assert_eq!(early.noted_roster().await.unwrap(), roster(&[1], Some(101)));
 
     early.apply_roster(vec![neuron(5)]).await.unwrap();
     assert_eq!(early.noted_roster().await.unwrap(), roster(&[5], None), "an operator's word stands");
-    assert_eq!(refresh(&late, Ok(roster(&[6], Some(7)))).await.0, 0, "and the chain is asked anew");
+    assert_eq!(refresh(&late, Ok(roster(&[6], Some(7)))).await.0, None, "and the chain is asked anew");
 }

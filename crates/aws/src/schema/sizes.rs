@@ -9,9 +9,9 @@ use sn17_core::policy::Policy;
 use sn17_core::prompts::shelf::{PromptBatch, PromptShelf, SUBMISSIONS_MAX};
 use sn17_core::scoring::Metrics;
 use sn17_core::state::{
-    Assignment, Duel, DuelNonce, DuelState, Entry, History, Holder, Item, Key, KeyHash, Neuron, Origin,
-    PendingDuel, Prompt, RatingChange, RatingPoint, Record, Roster, Session, Side, Standing, Submission,
-    SubmissionState, Task, TaskKind, TaskResult, TaskState, Verdict,
+    Assignment, Block, Duel, DuelNonce, DuelState, Entry, History, Holder, Item, Key, KeyHash, Neuron,
+    Origin, PendingDuel, Prompt, RatingChange, RatingPoint, Record, Roster, Session, Side, Standing,
+    Submission, SubmissionState, Task, TaskKind, TaskResult, TaskState, Verdict,
 };
 use sn17_core::window::ResultWindow;
 use sn17_core::{Hotkey, TaskId, UnixMs};
@@ -134,7 +134,8 @@ fn record() -> Item {
 
 fn roster() -> Item {
     let neuron = Neuron { uid: 255, hotkey: HOTKEY, coldkey: Some(HOTKEY), stake: LONG, incentive: LONG };
-    Item::Roster(Roster { neurons: vec![neuron; MINERS], block: Some(u64::MAX) })
+    let block = Block { made_at: LATE, number: u64::MAX };
+    Item::Roster(Roster { neurons: vec![neuron; MINERS], block: Some(block) })
 }
 
 fn duel() -> Item {

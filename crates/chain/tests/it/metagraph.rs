@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sn17_chain::metagraph::{FetchError, WeightRules};
 use sn17_chain::{CallReason, Endpoint, Metagraph, Settings, Snapshot, SpecVersions, Unavailable, storage};
 use sn17_chain_node::{Chain, FakeNode, MADE_AT_MS, WireNeuron, hex, never, scale, status};
+use sn17_core::state::Block;
 use sn17_core::{Hotkey, UnixMs};
 
 const NOW: UnixMs = UnixMs(MADE_AT_MS + 30_000);
@@ -24,7 +25,7 @@ fn settings(endpoints: &[&Endpoint]) -> Settings {
 
 async fn fetch(nodes: &[&FakeNode]) -> Result<Snapshot, Unavailable> {
     let endpoints: Vec<&Endpoint> = nodes.iter().map(|node| &node.endpoint).collect();
-    Metagraph::new(settings(&endpoints)).unwrap().fetch(NOW, 0).await
+    Metagraph::new(settings(&endpoints)).unwrap().fetch(NOW, None).await
 }
 
 /// The one error of a node that is asked alone.
@@ -66,7 +67,7 @@ async fn a_truthful_node_gives_the_metagraph() {
     assert_eq!(snapshot.weight_rules, rules);
 
     let noted = snapshot.roster();
-    assert_eq!(noted.block, Some(4_000_123));
+    assert_eq!(noted.block, Some(Block { made_at: UnixMs(MADE_AT_MS), number: 4_000_123 }));
     let roster = noted.neurons;
     assert_eq!(roster.len(), 256);
     assert_eq!(roster[255].uid, 255);
@@ -91,26 +92,30 @@ async fn a_chain_that_is_not_understood_is_refused() {
 
     let node = FakeNode::truthful(Chain { spec_version: 500, ..chain() }).await;
     let told = Settings { spec_versions: SpecVersions::Any, ..settings(&[&node.endpoint]) };
-    assert_eq!(Metagraph::new(told).unwrap().fetch(NOW, 0).await.unwrap().spec_version, 500);
+    assert_eq!(Metagraph::new(told).unwrap().fetch(NOW, None).await.unwrap().spec_version, 500);
 }
 
 #[tokio::test]
 async fn a_node_that_has_fallen_behind_is_refused() {
     let node = FakeNode::truthful(Chain::of(&neurons(3))).await;
     let metagraph = Metagraph::new(settings(&[&node.endpoint])).unwrap();
-    let check = async |now_secs: i64, known_block: u64, words: &str| {
+    let check = async |now_secs: i64, known: Option<Block>, words: &str| {
         let now = UnixMs((i64::try_from(MADE_AT_MS).unwrap() + now_secs * 1000).try_into().unwrap());
-        match metagraph.fetch(now, known_block).await {
+        match metagraph.fetch(now, known).await {
             Ok(_) => assert_eq!(words, ""),
             Err(error) => assert!(!words.is_empty() && error.to_string().contains(words), "{error}"),
         }
     };
-    check(600, 0, "").await;
-    check(601, 0, "its finalized block is 601 s old").await;
-    check(-600, 0, "").await;
-    check(-601, 0, "its finalized block is -601 s old").await;
-    check(0, 4_000_123, "").await;
-    check(0, 4_000_124, "its finalized block is 4000123, and 4000124 is known").await;
+    check(600, None, "").await;
+    check(601, None, "its finalized block is 601 s old").await;
+    check(-600, None, "").await;
+    check(-601, None, "its finalized block is -601 s old").await;
+    let known = |later_ms: u64, number| Some(Block { made_at: UnixMs(MADE_AT_MS + later_ms), number });
+    check(0, known(0, 4_000_123), "").await;
+    check(0, known(0, 4_000_124), "its finalized block 4000123 is older than 4000124, which is known").await;
+    check(0, known(1, 4_000_122), "its finalized block 4000123 is older than 4000122, which is known").await;
+    let before = Some(Block { made_at: UnixMs(MADE_AT_MS - 1), number: u64::MAX });
+    check(0, before, "").await;
 
     let mut chain = Chain::of(&neurons(3));
     chain.storage.remove(&hex(&storage::timestamp()));
@@ -245,7 +250,7 @@ async fn an_answer_without_end_is_cut_off() {
 async fn an_answer_that_does_not_come_is_given_up() {
     let node = FakeNode::start(Chain::of(&neurons(3)), |_, _, _| Some(never())).await;
     let impatient = Settings { answer_within: Duration::from_millis(50), ..settings(&[&node.endpoint]) };
-    let error = Metagraph::new(impatient).unwrap().fetch(NOW, 0).await.unwrap_err();
+    let error = Metagraph::new(impatient).unwrap().fetch(NOW, None).await.unwrap_err();
     assert!(error.to_string().ends_with("chain_getFinalizedHead: no answer in time"), "{error}");
     assert_eq!(node.asked(), 2, "once, and once again");
 }
@@ -290,12 +295,12 @@ async fn the_next_node_is_asked_when_one_is_not_believed() {
 
     let endpoints = [&gone, &lying.endpoint, &truthful.endpoint, &unused.endpoint];
     let metagraph = Metagraph::new(settings(&endpoints)).unwrap();
-    assert_eq!(metagraph.fetch(NOW, 0).await.unwrap().neurons.len(), 3);
+    assert_eq!(metagraph.fetch(NOW, None).await.unwrap().neurons.len(), 3);
     assert_eq!(unused.asked(), 0);
 
     let metagraph = Metagraph::new(settings(&endpoints[..2])).unwrap();
     let asked_before = lying.asked();
-    let error = metagraph.fetch(NOW, 0).await.unwrap_err();
+    let error = metagraph.fetch(NOW, None).await.unwrap_err();
     assert_eq!(error.attempts.len(), 2, "{error}");
     assert!(error.to_string().contains("the subnet has no neurons"), "{error}");
     assert_eq!(
@@ -304,7 +309,7 @@ async fn the_next_node_is_asked_when_one_is_not_believed() {
         "one that lies is not asked again in the same fetch"
     );
 
-    let none = Metagraph::new(settings(&[])).unwrap().fetch(NOW, 0).await.unwrap_err();
+    let none = Metagraph::new(settings(&[])).unwrap().fetch(NOW, None).await.unwrap_err();
     assert_eq!(none.to_string(), "there is no node to ask");
 }
 

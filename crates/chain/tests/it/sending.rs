@@ -17,7 +17,7 @@ async fn chain(verdict: Option<Vec<u8>>) -> (FakeNode, Sender, Snapshot) {
     let node = FakeNode::truthful(chain).await;
     let sender = Sender::new(node.endpoint.clone(), Duration::from_secs(20)).unwrap();
     let metagraph = Metagraph::new(Settings::new(vec![node.endpoint.clone()])).unwrap();
-    let snapshot = metagraph.fetch(UnixMs(MADE_AT_MS), 0).await.unwrap();
+    let snapshot = metagraph.fetch(UnixMs(MADE_AT_MS), None).await.unwrap();
     (node, sender, snapshot)
 }
 

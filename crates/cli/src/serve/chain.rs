@@ -93,12 +93,11 @@ impl Chain {
     /// Asks who is registered and applies it, again and again. Whatever goes wrong leaves the last good roster in place.
     pub(crate) async fn follow(self, app: Arc<App>) {
         loop {
-            let fetch = async |now, known_block| {
-                self.metagraph.fetch(now, known_block).await.map(|snapshot| snapshot.roster())
-            };
+            let fetch =
+                async |now, known| self.metagraph.fetch(now, known).await.map(|snapshot| snapshot.roster());
             let pause = match app.refresh_roster(fetch).await {
                 Ok(Refreshed { miners, block }) => {
-                    tracing::info!(miners, block, "metagraph applied");
+                    tracing::info!(miners, block = block.map(|block| block.number), "metagraph applied");
                     self.refresh_every
                 }
                 Err(error) => {

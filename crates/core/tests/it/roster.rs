@@ -1,8 +1,9 @@
 //! How miners come, go and change.
 
+use sn17_core::UnixMs;
 use sn17_core::miner::{self, departed, strong_uids};
 use sn17_core::pull::PullReply;
-use sn17_core::state::{Item, Key, Neuron, Roster, TaskState};
+use sn17_core::state::{Block, Item, Key, Neuron, Roster, TaskState};
 use sn17_core::submit::SubmitReply;
 
 use crate::world::{World, hotkey, scored};
@@ -176,6 +177,7 @@ fn the_roster_is_noted_once() {
 fn a_block_that_is_noted_is_not_gone_back_behind() {
     let mut world = World::new();
     let mut note = |uid: u16, block: Option<u64>| {
+        let block = block.map(|number| Block { made_at: UnixMs(number * 12_000), number });
         let roster = Roster { neurons: vec![neuron(uid, 10, 0.5)], block };
         world.transact(sn17_core::ledger::LoadSpec::default(), |view| {
             miner::note_roster(view, roster.clone())
@@ -183,7 +185,7 @@ fn a_block_that_is_noted_is_not_gone_back_behind() {
         let Some(Item::Roster(noted)) = world.row(&Key::Roster).map(|stored| stored.item.clone()) else {
             panic!("nothing is noted")
         };
-        (noted.neurons[0].uid, noted.block)
+        (noted.neurons[0].uid, noted.block.map(|block| block.number))
     };
     assert_eq!(note(1, Some(100)), (1, Some(100)));
     assert_eq!(note(2, Some(99)), (1, Some(100)), "older");
