@@ -74,7 +74,7 @@ pub struct Previews {
     pub front: Bytes,
     /// The duel's grid of 2×2 views.
     pub grid: Bytes,
-    /// The same views in neutral colours, in which nothing painted can be read.
+    /// The same views in neutral colours, in which what is painted can hardly be read.
     pub neutral: Option<Bytes>,
 }
 

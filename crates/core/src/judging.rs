@@ -2,7 +2,7 @@
 //!
 //! A judge is a vision-language model: noisy, biased towards what it sees first, and easily swayed by words painted
 //! onto an object ("FRAME", arXiv 2505.15249: every judge tried there, and no prompt helped). So it is asked
-//! in both orders, and a decision must hold on pictures in which nothing painted can be read.
+//! in both orders, and a decision must hold on pictures in which what is painted can hardly be read.
 
 use alloc::string::String;
 

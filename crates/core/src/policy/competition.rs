@@ -75,8 +75,8 @@ pub struct JudgeRules {
     pub enabled: bool,
     /// Asks a second time with the pictures swapped; two answers that disagree make a draw. The original asks once.
     pub both_orders: bool,
-    /// Asks about a decisive answer again with neutral pictures, in which nothing painted can be read. The original
-    /// does not.
+    /// Asks about a decisive answer again with neutral pictures, in which what is painted can hardly be read. The
+    /// original does not.
     pub neutral: bool,
     /// A decision that the neutral pictures neither bear out nor contradict stands only if the winner's score is ahead
     /// by this much.
