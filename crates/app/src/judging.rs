@@ -8,7 +8,7 @@ use sn17_core::duel::{self, Ruled, Ruling};
 use sn17_core::glicko::Outcome;
 use sn17_core::judging::{Answer, agreed, confirmed, unless_flat};
 use sn17_core::ledger::{Contest, Effect, LoadSpec};
-use sn17_core::state::{Duel, DuelNonce, DuelState, Entry, Key, Prompt};
+use sn17_core::state::{Duel, DuelNonce, DuelState, Entry, Key, Prompt, TaskState};
 use sn17_core::task::{self, Comparison};
 use sn17_core::{Hotkey, TaskId};
 
@@ -252,7 +252,9 @@ impl App {
     async fn weigh_results(&self, id: TaskId, judge: &dyn Judge, is_last: bool) -> PortResult<Weighed> {
         let view = self.ports.ledger.read(self.now(), LoadSpec::keys([Key::Task(id)])).await?;
         let Some((_, task)) = view.task(id) else { return Ok(Weighed::Over(Judged::Done)) };
-        let Some(contest) = task.contest() else { return Ok(Weighed::Over(Judged::Done)) };
+        // Of a task that has ended nothing depends on the judge any more, who is paid by the answer.
+        let contest = task.contest().filter(|_| task.state_at(self.now()) == TaskState::Open);
+        let Some(contest) = contest else { return Ok(Weighed::Over(Judged::Done)) };
         let pair = contest.map(|result| result.hotkey);
         let scores = contest.map(|result| result.score);
         let (comparison, ground, outcome) = match self.entrants(id, pair, scores).await? {
@@ -308,15 +310,17 @@ impl App {
         seed: u64,
         judge: &dyn Judge,
     ) -> PortResult<Compared> {
-        let exhibits = [self.exhibit(task, left).await, self.exhibit(task, right).await];
-        let [first, second] = match exhibits {
-            [Ok(first), Ok(second)] => [first, second],
-            [Err(error), _] | [_, Err(error)] if error.kind == PortErrorKind::NotFound => {
+        let case = async {
+            let prompt = self.scoring_prompt(prompt).await?;
+            PortResult::Ok((prompt, self.exhibit(task, left).await?, self.exhibit(task, right).await?))
+        };
+        let (prompt, first, second) = match case.await {
+            Ok(case) => case,
+            Err(error) if error.kind == PortErrorKind::NotFound => {
                 return Ok(Err(JudgeError::Unavailable(error.to_string())));
             }
-            [Err(error), _] | [_, Err(error)] => return Err(error),
+            Err(error) => return Err(error),
         };
-        let prompt = self.scoring_prompt(prompt).await?;
         let rules = &self.policy.judge;
         if let Err(error) =
             self.canaries.check(&prompt, &first.grid, self.random(), judge, rules, &self.judging).await
