@@ -12,8 +12,8 @@ use crate::workspace::Workspace;
 
 /// The test program that has them.
 pub(crate) const SUITE: &str = "llm/it";
-/// What their names hold, and no others.
-pub(crate) const FILTER: &str = "real::";
+/// What their names hold, and no others of the program.
+pub(crate) const FILTER: &str = "real";
 /// The program that starts the server, and then what it is told to run.
 const SCRIPT: &str = "tests/python/real_llm.py";
 /// Bound on the run: a small model on a busy machine says a few words a second.
