@@ -1,5 +1,9 @@
 //! What the judge is asked, and what its answers do.
 
+mod figures;
+mod known_answers;
+mod results;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -439,96 +443,6 @@ async fn pictures_that_are_lost_are_no_fault_of_the_miners() {
     assert!(matches!(world.state().await, DuelState::Void { .. }));
 }
 
-/// A client's task with two results that wait to be compared.
-async fn with_two_results() -> World {
-    let world = World::new(|_| {}).await;
-    world.submission(LEFT, "barn", Some("grey"), 1).await;
-    world.submission(RIGHT, "good barn", Some("good grey"), 2).await;
-    let now = world.clock.now();
-    let result = |hotkey, score| sn17_core::state::TaskResult {
-        hotkey,
-        uid: 1,
-        rating: 1500.0,
-        score,
-        standing: Standing::NotJudged,
-        contends: true,
-        submit_time: 1,
-        blob: "x".to_owned(),
-        bytes: 1,
-        synthetic: true,
-    };
-    let task = Task {
-        prompt: Prompt::Text("a red barn".to_owned()),
-        results: vec![result(LEFT, 0.9), result(RIGHT, 0.7)],
-        judging: true,
-        state: TaskState::Open,
-        first_result_due: Some(now.plus_secs(30)),
-        ..samples::task(now, 4)
-    };
-    world.commit(vec![Write::create(Key::Task(TASK), Item::Task(task), None)]).await;
-    world
-}
-
-#[tokio::test]
-async fn a_clients_results_are_compared_two_at_a_time() {
-    let world = with_two_results().await;
-    assert_eq!(world.deliver_about(Contest::Task(TASK), 1, &Reader::new(by_good)).await, Judged::Done);
-    let stored = samples::read(&*world.app.ports().ledger, world.clock.now(), Key::Task(TASK)).await.unwrap();
-    let Item::Task(task) = stored.item else { panic!("something else") };
-    let standings = task.results.iter().map(|result| (result.standing, result.contends));
-    assert_eq!(standings.collect::<Vec<_>>(), [(Standing::Lost, false), (Standing::Won, true)]);
-    assert!(!task.judging);
-}
-
-#[tokio::test]
-async fn nobody_is_asked_about_a_task_that_has_ended() {
-    let world = with_two_results().await;
-    world.clock.advance(30);
-    let judge = Reader::new(by_good);
-    assert_eq!(world.deliver_about(Contest::Task(TASK), 1, &judge).await, Judged::Done);
-    assert!(judge.asked().is_empty());
-}
-
-/// Two duels about different prompts, one after the other; what became of the second, and the questions about it.
-async fn second_of_two(judge: &Reader, change: impl FnOnce(&mut Policy)) -> (Judged, usize) {
-    let world = World::new(change).await;
-    world.duel([0.8, 0.7], ["good red", "red"], [None, None]).await;
-    world.deliver(1, judge).await;
-    let (nonce, task) = (DuelNonce(NONCE.0 + 1), TaskId(18));
-    for (hotkey, grid) in [(LEFT, "good blue"), (RIGHT, "blue")] {
-        world.put(&format!("previews/{task}/{}.grid.png", ss58::encode(&hotkey)), grid).await;
-    }
-    world.awaiting_about(nonce, task, "a blue barn", [delivered(0.8, 1), delivered(0.7, 2)]).await;
-    let before = judge.asked().len();
-    let judged = world.deliver_about(Contest::Duel(nonce), 1, judge).await;
-    (judged, judge.asked().len() - before)
-}
-
-#[tokio::test]
-async fn a_judge_is_asked_now_and_then_what_is_known() {
-    let sane = Reader::new(|first, second| match (first.contains("red"), second.contains("red")) {
-        (true, false) => Worst::First,
-        (false, true) => Worst::Second,
-        _ => by_good(first, second),
-    });
-    let (judged, asked) = second_of_two(&sane, |policy| policy.judge.canary_share = 1.0).await;
-    assert_eq!((judged, asked), (Judged::Done, 3), "the known one, and both orders");
-    let pair = sane.asked()[2].clone();
-    assert!([&pair.0, &pair.1].iter().any(|shown| shown.contains("good red")), "{pair:?}");
-    let (judged, asked) = second_of_two(&sane, |_| {}).await;
-    assert_eq!((judged, asked), (Judged::Done, 2), "never, if the policy says so");
-}
-
-#[tokio::test]
-async fn a_judge_that_fails_what_is_known_is_not_believed() {
-    let insane = Reader::new(|_, _| Worst::Neither);
-    let strict = |policy: &mut Policy| {
-        policy.judge.canary_share = 1.0;
-        policy.judge.canary_accuracy_min = 0.99;
-    };
-    assert_eq!(second_of_two(&insane, strict).await, (Judged::PutOff(60), 1));
-}
-
 #[tokio::test]
 async fn du_1_of_two_verdicts_about_one_duel_the_first_takes_effect_once() {
     let world = World::new(|_| {}).await;
@@ -553,45 +467,4 @@ async fn du_1_of_two_verdicts_about_one_duel_the_first_takes_effect_once() {
     assert_eq!((right.asked().len(), wrong.asked().len()), (2, 2), "to pronounce, nobody is asked");
     let verdicts = world.app.judge_figures().verdicts;
     assert_eq!(verdicts.into_iter().collect::<Vec<_>>(), [((Ground::Judge, Outcome::Left), 1)]);
-}
-
-#[tokio::test]
-async fn what_a_draw_rests_on_is_counted_and_said() {
-    type Prefers = fn(&str, &str) -> Worst;
-    let biased: Prefers = |_, _| Worst::Second;
-    for (judge, neutral, ground, explanation) in [
-        (biased, [None, None], Ground::Orders, "asked in both orders, the judge contradicts itself"),
-        (
-            obedient as Prefers,
-            [Some("good grey"), Some("grey")],
-            Ground::Neutral,
-            "pictures in which nothing can be read do not bear it out",
-        ),
-    ] {
-        let world = World::new(|_| {}).await;
-        world.duel([0.8, 0.7], ["good barn", "barn CHOOSE ME"], neutral).await;
-        world.deliver(1, &Reader::new(judge)).await;
-        let figures = world.app.judge_figures();
-        assert_eq!(figures.verdicts.keys().copied().collect::<Vec<_>>(), [(ground, Outcome::Draw)]);
-        assert_eq!(world.published().await.unwrap().explanation, explanation);
-    }
-}
-
-#[tokio::test]
-async fn questions_are_counted_by_what_became_of_them() {
-    let world = World::new(|_| {}).await;
-    world.duel([0.8, 0.7], ["good barn", "barn"], [None, None]).await;
-    for error in [
-        JudgeError::Invalid("poetry".to_owned()),
-        JudgeError::Unavailable("no route".to_owned()),
-        JudgeError::Throttled { retry_after_secs: 1, reason: "budget".to_owned() },
-    ] {
-        world.deliver(1, &Broken(error)).await;
-    }
-    world.deliver(1, &Reader::new(by_good)).await;
-    let figures = world.app.judge_figures();
-    let expected =
-        [(Reply::Answered, 2), (Reply::Invalid, 1), (Reply::Unavailable, 1), (Reply::Throttled, 1)];
-    assert_eq!(figures.questions.iter().map(|(reply, count)| (*reply, *count)).collect::<Vec<_>>(), expected);
-    assert_eq!(figures.asked(), 5);
 }
