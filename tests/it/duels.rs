@@ -64,18 +64,35 @@ async fn last_duel(server: &Server) -> Value {
     }
 }
 
+/// A duel that was judged.
+struct Fought {
+    judge: ModelServer,
+    server: Server,
+    miners: [Miner; 2],
+    task: Task,
+    /// Its record.
+    duel: Value,
+}
+
+impl Fought {
+    /// Between what two miners have made.
+    async fn with(made: [&str; 2]) -> Self {
+        let judge = ModelServer::start(([127, 0, 0, 1], 0).into(), None, greener).await.unwrap();
+        let server = arena(&judge).await;
+        let miners = [server.miner(1), server.miner(2)];
+        let task = meet(&server, &miners).await;
+        fight(&server, &miners, &task, made).await;
+        let duel = last_duel(&server).await;
+        Self { judge, server, miners, task, duel }
+    }
+}
+
 #[tokio::test]
 async fn du_1_two_miners_meet_and_the_better_picture_wins() {
     if !binary::can_score() {
         return;
     }
-    let judge = ModelServer::start(([127, 0, 0, 1], 0).into(), None, greener).await.unwrap();
-    let server = arena(&judge).await;
-    let miners = [server.miner(1), server.miner(2)];
-    let task = meet(&server, &miners).await;
-    fight(&server, &miners, &task, ["a green robot", "a red rocket"]).await;
-
-    let duel = last_duel(&server).await;
+    let Fought { judge, server, miners, task, duel } = Fought::with(["a green robot", "a red rocket"]).await;
     assert_eq!(duel["prompt"], task.prompt.as_str(), "DU-2: as the miners knew it");
     let green = if duel["left"]["hotkey"] == miners[0].address() { ("left", 1) } else { ("right", 2) };
     assert_eq!(duel["winner"], green.1, "{duel}");
@@ -101,12 +118,7 @@ async fn the_same_shape_in_another_colour_is_a_copy() {
     if !binary::can_score() {
         return;
     }
-    let judge = ModelServer::start(([127, 0, 0, 1], 0).into(), None, greener).await.unwrap();
-    let server = arena(&judge).await;
-    let miners = [server.miner(1), server.miner(2)];
-    let task = meet(&server, &miners).await;
-    fight(&server, &miners, &task, ["a green robot", "a red robot"]).await;
-    let duel = last_duel(&server).await;
+    let Fought { judge, duel, .. } = Fought::with(["a green robot", "a red robot"]).await;
     assert_eq!(duel["winner"], 0, "{duel}");
     assert_eq!(duel["explanation"], "both miners made the same thing");
     assert!(judge.received().is_empty(), "the judge was not needed");

@@ -1,20 +1,18 @@
 //! A fleet whose hands judge.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use sn17_app::ports::{BlobKey, Ledger, Queue};
-use sn17_app::{App, Host, Judge, JudgeError, KeySecret, Ports, PromptBook, Question};
-use sn17_core::Hotkey;
+use sn17_app::ports::BlobKey;
+use sn17_app::{App, Judge, JudgeError, Question};
 use sn17_core::judging::{Answer, Worst};
 use sn17_core::ledger::{Contest, Effect, QueueName, Write};
 use sn17_core::policy::Policy;
 use sn17_core::state::{DuelNonce, DuelState, Entry, Item, Key, Record};
 use sn17_gpu_workers::{Fleet, Hand};
 use sn17_store::conformance::{ManualClock, samples};
-use sn17_store::{Embedded, MemoryBlobs, Options};
+use sn17_store::{Embedded, Options};
 use sn17_wire::ss58;
 use tokio::sync::{Semaphore, mpsc, watch};
 
@@ -48,22 +46,11 @@ impl World {
     async fn new() -> Self {
         let clock = ManualClock::default();
         let store = Embedded::memory(clock.clock(), Options::default()).unwrap();
-        let ports = Ports {
-            ledger: Arc::new(store.clone()) as Arc<dyn Ledger>,
-            blobs: Arc::new(MemoryBlobs::default()),
-            queue: Arc::new(store) as Arc<dyn Queue>,
-        };
-        let (now, numbers) = (clock.clone(), AtomicU64::new(1));
-        let host = Host {
-            now: Arc::new(move || now.now()),
-            random: Arc::new(move || numbers.fetch_add(1, Ordering::Relaxed).into()),
-        };
         let mut policy = Policy::default();
         policy.judge.enabled = true;
         policy.judge.both_orders = false;
         policy.judge.neutral = false;
-        let secret = KeySecret([7; 32]);
-        let app = App::new(ports, host, policy, Hotkey([9; 32]), secret, PromptBook::default());
+        let app = samples::process(&store, &clock, policy);
         let world = Self { clock, app: Arc::new(app) };
         world.fight().await;
         world

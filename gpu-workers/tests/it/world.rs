@@ -1,20 +1,19 @@
 //! A network in memory with a scorer that does what the test says.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use sn17_app::ports::{BlobKey, Blobs, Delivery, Ledger, Queue};
-use sn17_app::{App, Host, KeySecret, Ports, PromptBook, ScoreError, Scored, Scorer, ScoringJob};
+use sn17_app::ports::{BlobKey, Delivery};
+use sn17_app::{App, ScoreError, Scored, Scorer, ScoringJob};
+use sn17_core::TaskId;
 use sn17_core::ledger::{QueueName, Write};
 use sn17_core::policy::Policy;
 use sn17_core::state::{Item, Key, Submission, SubmissionState, TaskKind};
-use sn17_core::{Hotkey, TaskId};
 use sn17_gpu_workers::{Fleet, FleetError, Hand, Heartbeat};
 use sn17_store::conformance::{ManualClock, samples};
-use sn17_store::{Embedded, MemoryBlobs, Options};
+use sn17_store::{Embedded, Options};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
@@ -55,18 +54,7 @@ impl World {
         let clock = ManualClock::default();
         let store =
             Embedded::memory(clock.clock(), Options { max_receives: 3, ..Options::default() }).unwrap();
-        let ports = Ports {
-            ledger: Arc::new(store.clone()) as Arc<dyn Ledger>,
-            blobs: Arc::new(MemoryBlobs::default()) as Arc<dyn Blobs>,
-            queue: Arc::new(store) as Arc<dyn Queue>,
-        };
-        let (now, numbers) = (clock.clone(), AtomicU64::new(1));
-        let host = Host {
-            now: Arc::new(move || now.now()),
-            random: Arc::new(move || numbers.fetch_add(1, Ordering::Relaxed).into()),
-        };
-        let secret = KeySecret([7; 32]);
-        let app = App::new(ports, host, Policy::default(), Hotkey([9; 32]), secret, PromptBook::default());
+        let app = samples::process(&store, &clock, Policy::default());
         let (begin, begun) = mpsc::unbounded_channel();
         let answers = Arc::new(Semaphore::new(0));
         let scorer = Arc::new(Script { begun: begin, answers: Arc::clone(&answers) });

@@ -105,26 +105,32 @@ pub fn leaderboard(page: &LeaderboardPage) -> String {
     for (x, anchor, head) in heads {
         picture.words((x, 62.0), anchor, 12.0, "bold", head);
     }
-    let most = rows.iter().map(|row| row.reward).fold(1.0, f64::max);
+    let most = rows.iter().map(|row| row.shown.reward).fold(1.0, f64::max);
     let bar = Scale { values: (0.0, most), pixels: (0.0, 170.0) };
     for (place, row) in (0_u32..).zip(rows) {
         let y = 84.0 + 22.0 * f64::from(place);
-        let miner = format!("{}…{}", &row.hotkey[..6], &row.hotkey[row.hotkey.len() - 4..]);
+        let miner = format!("{}…{}", &row.shown.hotkey[..6], &row.shown.hotkey[row.shown.hotkey.len() - 4..]);
         let cells = [
-            (50.0, Anchor::End, row.rank.to_string()),
+            (50.0, Anchor::End, row.shown.rank.to_string()),
             (60.0, Anchor::Start, miner),
-            (200.0, Anchor::End, row.uid.to_string()),
-            (300.0, Anchor::End, format!("{:.0} ± {:.0}", row.rating, row.deviation)),
-            (350.0, Anchor::End, row.duels.to_string()),
+            (200.0, Anchor::End, row.shown.uid.to_string()),
+            (300.0, Anchor::End, format!("{:.0} ± {:.0}", row.shown.rating, row.shown.deviation)),
+            (350.0, Anchor::End, row.shown.duels.to_string()),
             (
                 415.0,
                 Anchor::End,
-                row.win_rate.map_or_else(String::new, |rate| format!("{:.1} %", rate * 100.0)),
+                row.shown.win_rate.map_or_else(String::new, |rate| format!("{:.1} %", rate * 100.0)),
             ),
-            (490.0, Anchor::End, row.accepted.to_string()),
+            (490.0, Anchor::End, row.shown.accepted.to_string()),
         ];
-        picture.rectangle((510.0, y - 12.0), (bar.at(row.reward), 15.0), COLOURS[1]);
-        picture.words((516.0 + bar.at(row.reward), y), Anchor::Start, 12.0, "normal", &grouped(row.reward));
+        picture.rectangle((510.0, y - 12.0), (bar.at(row.shown.reward), 15.0), COLOURS[1]);
+        picture.words(
+            (516.0 + bar.at(row.shown.reward), y),
+            Anchor::Start,
+            12.0,
+            "normal",
+            &grouped(row.shown.reward),
+        );
         for (x, anchor, cell) in cells {
             picture.words((x, y), anchor, 12.0, "normal", &cell);
         }
@@ -144,7 +150,9 @@ fn scatter(picture: &mut Picture, page: &LeaderboardPage) {
     };
     let qualities = range(&mut page.rows.iter().map(|row| row.true_quality));
     let lows =
-        range(&mut page.rows.iter().flat_map(|row| [row.rating - row.deviation, row.rating + row.deviation]));
+        range(&mut page.rows.iter().flat_map(|row| {
+            [row.shown.rating - row.shown.deviation, row.shown.rating + row.shown.deviation]
+        }));
     let x = Scale { values: qualities, pixels: (left + 6.0, right - 6.0) };
     let y = Scale { values: lows, pixels: (bottom, top) };
     picture.words(
@@ -174,13 +182,13 @@ fn scatter(picture: &mut Picture, page: &LeaderboardPage) {
     for row in &page.rows {
         let at = x.at(row.true_quality);
         picture.line(
-            (at, y.at(row.rating - row.deviation)),
-            (at, y.at(row.rating + row.deviation)),
+            (at, y.at(row.shown.rating - row.shown.deviation)),
+            (at, y.at(row.shown.rating + row.shown.deviation)),
             GREY,
             1.0,
         );
     }
     for row in &page.rows {
-        picture.dot((x.at(row.true_quality), y.at(row.rating)), 2.6, COLOURS[0]);
+        picture.dot((x.at(row.true_quality), y.at(row.shown.rating)), 2.6, COLOURS[0]);
     }
 }

@@ -4,17 +4,13 @@ mod figures;
 mod known_answers;
 mod results;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
-use sn17_app::ports::{BlobKey, BlobRead, Delivery, Ledger, Queue, Receipt};
-use sn17_app::{
-    App, DuelSide, Ground, Host, Judge, JudgeError, Judged, KeySecret, Ports, PromptBook, Question, Reply,
-    ScoringPrompt, Weighed,
-};
+use sn17_app::ports::{BlobKey, BlobRead, Delivery, Receipt};
+use sn17_app::{App, DuelSide, Ground, Judge, JudgeError, Judged, Question, Reply, ScoringPrompt, Weighed};
 use sn17_core::glicko::Outcome;
 use sn17_core::judging::{Answer, Likeness, Sketch, Worst};
 use sn17_core::ledger::{Contest, Effect, Write};
@@ -24,7 +20,7 @@ use sn17_core::state::{
 };
 use sn17_core::{Hotkey, TaskId};
 use sn17_store::conformance::{ManualClock, samples};
-use sn17_store::{Embedded, MemoryBlobs, Options};
+use sn17_store::{Embedded, Options};
 use sn17_wire::duels::DuelRecord;
 use sn17_wire::ss58;
 
@@ -104,22 +100,11 @@ impl World {
             change(policy);
         };
         let store = Embedded::memory(clock.clock(), Options::default()).unwrap();
-        let ports = Ports {
-            ledger: Arc::new(store.clone()) as Arc<dyn Ledger>,
-            blobs: Arc::new(MemoryBlobs::default()),
-            queue: Arc::new(store) as Arc<dyn Queue>,
-        };
-        let (now, numbers) = (clock.clone(), AtomicU64::new(1));
-        let host = Host {
-            now: Arc::new(move || now.now()),
-            random: Arc::new(move || numbers.fetch_add(1, Ordering::Relaxed).into()),
-        };
         let mut policy = Policy::default();
         policy.judge.enabled = true;
         change(&mut policy);
         policy.validate().unwrap();
-        let secret = KeySecret([7; 32]);
-        let app = App::new(ports, host, policy, Hotkey([9; 32]), secret, PromptBook::default());
+        let app = samples::process(&store, &clock, policy);
         let world = Self { clock, app };
         let records = [LEFT, RIGHT]
             .map(|hotkey| Write::create(Key::Record(hotkey), Item::Record(Record::fresh(&policy)), None));
@@ -341,7 +326,7 @@ async fn a_record_is_published_once_the_verdict_stands_and_again_if_that_was_los
     world.deliver(1, &Reader::new(by_good)).await;
     let record = world.published().await.unwrap();
     assert_eq!((record.timestamp_nonce, record.winner, record.slots), (NONCE.0, 1, 256));
-    assert_eq!(record.validator_hotkey, ss58::encode(&Hotkey([9; 32])));
+    assert_eq!(record.validator_hotkey, ss58::encode(&samples::VALIDATOR));
     assert_eq!((record.prompt.as_str(), record.task_type.as_str()), ("a red barn", "text"));
     assert_eq!((record.left.hotkey, record.left.uid), (ss58::encode(&LEFT), 3));
     assert!(record.left.glicko_before < record.left.glicko_after && record.left.synthetic);

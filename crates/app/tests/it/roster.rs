@@ -1,15 +1,11 @@
 //! Who is registered, as sources of all kinds say.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use sn17_app::ports::{Ledger, Queue};
-use sn17_app::{App, Host, KeySecret, Ports, PromptBook, RefreshError, Refreshed};
+use sn17_app::{App, RefreshError, Refreshed};
+use sn17_core::UnixMs;
 use sn17_core::policy::Policy;
 use sn17_core::state::{Block, Neuron, Roster};
-use sn17_core::{Hotkey, UnixMs};
 use sn17_store::conformance::{ManualClock, samples};
-use sn17_store::{Embedded, MemoryBlobs, Options};
+use sn17_store::{Embedded, Options};
 
 fn neuron(uid: u8) -> Neuron {
     Neuron { uid: uid.into(), hotkey: samples::hotkey(uid), coldkey: None, stake: 1.0, incentive: 0.0 }
@@ -25,17 +21,7 @@ fn roster(uids: &[u8], number: Option<u64>) -> Roster {
 
 /// A process over this store.
 fn process(store: &Embedded, clock: &ManualClock) -> App {
-    let ports = Ports {
-        ledger: Arc::new(store.clone()) as Arc<dyn Ledger>,
-        blobs: Arc::new(MemoryBlobs::default()),
-        queue: Arc::new(store.clone()) as Arc<dyn Queue>,
-    };
-    let (now, numbers) = (clock.clone(), AtomicU64::new(1));
-    let host = Host {
-        now: Arc::new(move || now.now()),
-        random: Arc::new(move || numbers.fetch_add(1, Ordering::Relaxed).into()),
-    };
-    App::new(ports, host, Policy::default(), Hotkey([200; 32]), KeySecret([7; 32]), PromptBook::default())
+    samples::process(store, clock, Policy::default())
 }
 
 /// Refreshes with this answer of a source; what the source was told, and what came of it.

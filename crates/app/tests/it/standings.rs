@@ -1,18 +1,14 @@
 //! Standings that move from one network's store to another's.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use sn17_app::ports::{Ledger, Queue};
-use sn17_app::{App, Host, KeySecret, Ports, PromptBook, RestoreMode, STANDINGS_PAGE_MAX};
+use sn17_app::{App, RestoreMode, STANDINGS_PAGE_MAX};
+use sn17_core::UnixMs;
 use sn17_core::glicko::Rating;
 use sn17_core::ledger::LoadSpec;
 use sn17_core::policy::Policy;
 use sn17_core::standings::{MinerStanding, RestoreRefusal, Restored, Snapshot};
 use sn17_core::state::{DuelNonce, History, Key, Neuron, RatingPoint, Record};
-use sn17_core::{Hotkey, UnixMs};
 use sn17_store::conformance::{ManualClock, samples};
-use sn17_store::{Embedded, MemoryBlobs, Options};
+use sn17_store::{Embedded, Options};
 use sn17_wire::standings::Standings;
 
 /// Three pages, the last of them not full.
@@ -73,18 +69,7 @@ impl World {
     async fn new() -> Self {
         let clock = ManualClock::default();
         let store = Embedded::memory(clock.clock(), Options::default()).unwrap();
-        let ports = Ports {
-            ledger: Arc::new(store.clone()) as Arc<dyn Ledger>,
-            blobs: Arc::new(MemoryBlobs::default()),
-            queue: Arc::new(store) as Arc<dyn Queue>,
-        };
-        let (now, numbers) = (clock.clone(), AtomicU64::new(1));
-        let host = Host {
-            now: Arc::new(move || now.now()),
-            random: Arc::new(move || numbers.fetch_add(1, Ordering::Relaxed).into()),
-        };
-        let (policy, secret) = (Policy::default(), KeySecret([7; 32]));
-        let app = App::new(ports, host, policy, Hotkey([200; 32]), secret, PromptBook::default());
+        let app = samples::process(&store, &clock, Policy::default());
         app.apply_roster((1..=MINERS).map(neuron).collect()).await.unwrap();
         Self { clock, app }
     }

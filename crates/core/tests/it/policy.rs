@@ -52,6 +52,7 @@ fn each_rule_of_the_competition_is_checked() {
     check_broken(|policy| policy.judge.sides_ratio_min = 1.1, "sides_ratio_min");
     check_broken(|policy| policy.judge.canary_share = 1.1, "canary_share");
     check_broken(|policy| policy.judge.canary_accuracy_min = -0.1, "canary_accuracy_min");
+    check_broken(|policy| policy.judge.canary_alpha = 1.1, "canary_alpha");
     check_broken(|policy| policy.fair_play.pair_points_max = -1.0, "pair_points_max");
     check_broken(|policy| policy.fair_play.owner_points_max = f64::NAN, "owner_points_max");
     check_broken(|policy| policy.fair_play.pass_secs = 0, "pass_secs");
@@ -72,6 +73,26 @@ fn each_rule_holds_at_its_edge() {
     policy.rewards.results_max = 1;
     policy.rewards.average_alpha = 0.0;
     policy.nonces.age_secs = 31_536_000;
+    assert_eq!(policy.validate(), Ok(()));
+}
+
+#[test]
+fn each_rule_of_the_competition_holds_at_its_edge() {
+    let mut policy = Policy::default();
+    policy.duels.per_minute = 8;
+    policy.duels.draws = 1;
+    policy.duels.slots = 65_536;
+    policy.duels.pending_max = 64;
+    policy.duels.history_max = 256;
+    policy.duels.pull_secs = policy.duels.open_secs;
+    policy.duels.lifetime_secs = 31_536_000;
+    policy.judge.attempts_max = 1;
+    policy.judge.visibility_secs = 1;
+    policy.judge.score_lead_min = 0.0;
+    (policy.judge.sides_ratio_min, policy.judge.canary_share) = (1.0, 1.0);
+    (policy.judge.canary_accuracy_min, policy.judge.canary_alpha) = (1.0, 1.0);
+    (policy.fair_play.pair_points_max, policy.fair_play.owner_points_max) = (0.0, 0.0);
+    policy.fair_play.pass_secs = 1;
     assert_eq!(policy.validate(), Ok(()));
 }
 

@@ -1,11 +1,9 @@
 //! A judge that can read, and does what it reads, before a splat with a plea painted onto it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use sn17_app::ports::{BlobKey, Delivery, Receipt};
-use sn17_app::{App, Ground, Host, Judged, KeySecret, Ports, PromptBook};
-use sn17_core::Hotkey;
+use sn17_app::{Ground, Judged};
 use sn17_core::glicko::Outcome;
 use sn17_core::ledger::{Contest, Effect};
 use sn17_core::policy::Policy;
@@ -18,7 +16,7 @@ use sn17_render::{
 };
 use sn17_splat::procedural::{Quality, object};
 use sn17_store::conformance::{ManualClock, samples};
-use sn17_store::{Embedded, MemoryBlobs, Options};
+use sn17_store::{Embedded, Options};
 use sn17_wire::ss58;
 
 use crate::text::{Text, paint};
@@ -76,17 +74,10 @@ fn exhibits() -> [[Vec<u8>; 2]; 2] {
 async fn fight(exhibits: &[[Vec<u8>; 2]; 2], neutral: bool) -> (Outcome, Option<Ground>) {
     let clock = ManualClock::default();
     let store = Embedded::memory(clock.clock(), Options::default()).unwrap();
-    let blobs = Arc::new(MemoryBlobs::default());
-    let ports = Ports { ledger: Arc::new(store.clone()), blobs, queue: Arc::new(store) };
-    let (now, numbers) = (clock.clone(), AtomicU64::new(1));
-    let host = Host {
-        now: Arc::new(move || now.now()),
-        random: Arc::new(move || numbers.fetch_add(1, Ordering::Relaxed).into()),
-    };
     let mut policy = Policy::default();
     policy.judge.enabled = true;
     policy.judge.neutral = neutral;
-    let app = App::new(ports, host, policy, Hotkey([9; 32]), KeySecret([7; 32]), PromptBook::default());
+    let app = samples::process(&store, &clock, policy);
 
     let (ledger, now) = (&*app.ports().ledger, clock.now());
     let mut duel = samples::duel(now);

@@ -18,7 +18,8 @@ const JITTERED_AT_LEAST: f64 = 0.85;
 /// The salt of the sketches; which one does not matter.
 const SALT: u64 = 17;
 
-const OBJECTS: [&str; 40] = [
+/// Prompts of generated objects.
+pub(crate) const OBJECTS: [&str; 40] = [
     "a red robot",
     "a wooden chair",
     "a table",

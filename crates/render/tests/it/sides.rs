@@ -4,27 +4,11 @@ use sn17_render::{BBOX_DEFAULT, Gaussian, RenderBudget, Scene, Surface, depth_of
 use sn17_splat::procedural::{Quality, object};
 
 use crate::fixtures;
-
-const PROMPTS: [&str; 14] = [
-    "a red robot",
-    "a wooden chair",
-    "a table",
-    "a green tree",
-    "a red mushroom",
-    "a silver sword",
-    "a ball",
-    "a yellow crate",
-    "a blue lamp",
-    "a house",
-    "a red car",
-    "a purple vase",
-    "a white rocket",
-    "an ornament",
-];
+use crate::likeness::OBJECTS;
 
 #[test]
 fn full_objects_are_deep_and_their_facades_are_not() {
-    for prompt in PROMPTS {
+    for &prompt in &OBJECTS[..14] {
         let full = scene(prompt);
         let (whole, half, card) = (depth(&full), depth(&front_half(&full)), depth(&card(&full)));
         eprintln!("{prompt}: whole {whole:.3}, half shell {half:.3}, card {card:.3}");

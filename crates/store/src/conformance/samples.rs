@@ -1,13 +1,15 @@
 //! Items to test with.
 
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sn17_app::ports::{Ledger, PortResult, transact};
+use sn17_app::{App, Host, KeySecret, Ports, PromptBook};
 use sn17_core::glicko::{Outcome, Rating};
 use sn17_core::leaderboard::{Leaderboard, Standings};
 use sn17_core::ledger::{Contest, DecisionId, Effect, LoadSpec, Step, Stored, Write};
+use sn17_core::policy::Policy;
 use sn17_core::prompts::shelf::{PromptBatch, PromptShelf};
 use sn17_core::state::{
     ApiKey, Assignment, Duel, DuelNonce, DuelState, Entry, History, Holder, Item, Key, KeyHash, Matchmaker,
@@ -16,6 +18,9 @@ use sn17_core::state::{
 };
 use sn17_core::{Hotkey, TaskId, UnixMs};
 
+use super::ManualClock;
+use crate::{Embedded, MemoryBlobs};
+
 /// A decision id that no other call has got, in this process or in one that began at another time.
 pub fn decision_id() -> DecisionId {
     static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -23,6 +28,24 @@ pub fn decision_id() -> DecisionId {
         LazyLock::new(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos());
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     DecisionId(*BEGUN_NANOS << 64 | u128::from(number))
+}
+
+/// The validator of a [`process`].
+pub const VALIDATOR: Hotkey = Hotkey([200; 32]);
+
+/// A process over a store, with blobs of its own and no prompts, whose random numbers count up from 1.
+pub fn process(store: &Embedded, clock: &ManualClock, policy: Policy) -> App {
+    let ports = Ports {
+        ledger: Arc::new(store.clone()),
+        blobs: Arc::new(MemoryBlobs::default()),
+        queue: Arc::new(store.clone()),
+    };
+    let (now, numbers) = (clock.clone(), AtomicU64::new(1));
+    let host = Host {
+        now: Arc::new(move || now.now()),
+        random: Arc::new(move || numbers.fetch_add(1, Ordering::Relaxed).into()),
+    };
+    App::new(ports, host, policy, VALIDATOR, KeySecret([7; 32]), PromptBook::default())
 }
 
 /// The `number`th miner.

@@ -99,9 +99,9 @@ fn a_comparison_tells_of_every_policy_and_judge() {
     assert_eq!(table.lines().count(), 1 + comparison.rows.len(), "{table}");
     let page = &comparison.leaderboard;
     assert_eq!(page.rows.len(), 32);
-    assert!(page.rows.windows(2).all(|rows| rows[0].reward >= rows[1].reward));
-    assert!(page.rows.iter().all(|row| row.hotkey.len() == 48 && row.hotkey.starts_with('5')));
-    let shares: f64 = page.rows.iter().map(|row| row.weight).sum();
+    assert!(page.rows.windows(2).all(|rows| rows[0].shown.reward >= rows[1].shown.reward));
+    assert!(page.rows.iter().all(|row| row.shown.hotkey.len() == 48 && row.shown.hotkey.starts_with('5')));
+    let shares: f64 = page.rows.iter().map(|row| row.shown.weight).sum();
     assert!((shares - 1.0).abs() < 1e-9, "{shares}");
     for picture in [plot::curves(&comparison), plot::leaderboard(page)] {
         assert!(picture.starts_with("<svg") && picture.ends_with("</svg>\n"));
