@@ -8,6 +8,7 @@
 mod inputs;
 mod leaderboard;
 mod set;
+mod timelock;
 
 use std::net::IpAddr;
 use std::path::PathBuf;

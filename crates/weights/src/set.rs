@@ -1,6 +1,6 @@
 //! Setting weights: which ones, and the call for them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -10,8 +10,8 @@ use sn17_chain::sending::Mode;
 use sn17_chain::weights::{self, Plan, Route, Weights};
 use sn17_core::{Hotkey, UnixMs};
 
-use crate::inputs;
 use crate::leaderboard::{Scheme, Source};
+use crate::{inputs, timelock};
 
 /// Which weights, and how they are sent.
 #[derive(Args, Debug)]
@@ -28,11 +28,8 @@ pub(crate) struct SetArgs {
     /// The version key that the weights carry.
     #[arg(long, default_value_t = 0)]
     version_key: u64,
-    /// The encrypted commit, where one is asked for: the payload that the dry run prints, timelocked.
-    #[arg(long, value_name = "FILE", requires = "reveal_round")]
-    commit: Option<PathBuf>,
-    /// The round of drand's quicknet to which the commit is locked.
-    #[arg(long, requires = "commit")]
+    /// The round of drand's quicknet at which timelocked weights show, where the subnet asks for those.
+    #[arg(long, value_name = "ROUND")]
     reveal_round: Option<u64>,
 }
 
@@ -64,31 +61,34 @@ impl SetArgs {
         let plan = weights::preflight(snapshot, hotkey, weights, self.version_key)
             .context("the chain would refuse them")?;
         print!("{plan}");
-        let call = call_of(&plan, self.commit.as_deref().zip(self.reveal_round))?;
+        let call = call_of(&plan, self.reveal_round, now)?;
         if call.is_none() && mode == Mode::Send {
             anyhow::bail!(
-                "not sent: the subnet asks for timelocked commits; encrypt the payload above to a round of drand's \
-                 quicknet, and give it with --commit and --reveal-round"
+                "not sent: the subnet asks for timelocked commits; say with --reveal-round when they shall show"
             );
         }
         Ok(call)
     }
 }
 
-/// The call of a plan; none if it waits for its commit to be encrypted.
-fn call_of(plan: &Plan, commit: Option<(&Path, u64)>) -> anyhow::Result<Option<Call>> {
-    match (&plan.route, commit) {
+/// The call of a plan; none if it has to be timelocked and nobody says to which round.
+fn call_of(plan: &Plan, reveal_round: Option<u64>, now: UnixMs) -> anyhow::Result<Option<Call>> {
+    match (&plan.route, reveal_round) {
         (Route::Set, None) => Ok(Some(Call::set_weights(plan.netuid, &plan.weights, plan.version_key))),
         (Route::Set, Some(_)) => anyhow::bail!("the subnet takes weights as they are, and no commits"),
         (Route::CommitTimelocked { payload, .. }, None) => {
             println!("payload to be timelocked: 0x{}", hex::encode(payload));
             Ok(None)
         }
-        (Route::CommitTimelocked { commit_version, .. }, Some((file, reveal_round))) => {
-            let commit = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-            println!("commit of {} bytes, revealed at round {reveal_round}", commit.len());
-            let call = Call::commit_timelocked_weights(plan.netuid, &commit, reveal_round, *commit_version)?;
-            Ok(Some(call))
+        (Route::CommitTimelocked { payload, commit_version, .. }, Some(round)) => {
+            let published = timelock::round_at(now);
+            anyhow::ensure!(
+                round > published,
+                "round {round} hides nothing: quicknet has come to round {published} already"
+            );
+            let commit = timelock::encrypt(payload, round)?;
+            println!("commit, revealed at round {round}: 0x{}", hex::encode(&commit));
+            Ok(Some(Call::commit_timelocked_weights(plan.netuid, &commit, round, *commit_version)?))
         }
     }
 }

@@ -5,7 +5,7 @@
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use parity_scale_codec::Decode as _;
+use parity_scale_codec::{Decode as _, Encode as _};
 use serde_json::{Value, json};
 use sn17_chain_node::{Chain, FakeNode, WireNeuron, scale};
 use sn17_core::Hotkey;
@@ -78,7 +78,7 @@ async fn run(node: &FakeNode, arguments: &[&str]) -> (bool, String) {
     let hotkey =
         format!(r#"{{"secretSeed": "0x{seed}", "ss58Address": "{}"}}"#, ss58::encode(&keypair.hotkey()));
     let weights = r#"[{"uid": 1, "weight": 0.25}, {"uid": 2, "weight": 0.5}]"#;
-    for (name, content) in [("hotkey", hotkey.as_str()), ("weights.json", weights), ("commit", "encrypted")] {
+    for (name, content) in [("hotkey", hotkey.as_str()), ("weights.json", weights)] {
         std::fs::write(folder.path().join(name), content).unwrap();
     }
     let mut command = Command::new(env!("CARGO_BIN_EXE_sn17-weights"));
@@ -115,8 +115,7 @@ async fn weights_are_shown_and_sent_when_told() {
     assert!(succeeded && printed.contains("serve_axon: netuid 17, 203.0.113.10 port 8091"), "{printed}");
     assert_eq!(node.asked_for("author_submitExtrinsic"), 2);
 
-    let commit = ["--send", "set", "weights.json", "--commit", "commit", "--reveal-round", "9"];
-    let (succeeded, printed) = run(&node, &commit).await;
+    let (succeeded, printed) = run(&node, &["--send", "set", "weights.json", "--reveal-round", "9"]).await;
     assert!(!succeeded && printed.contains("takes weights as they are"), "{printed}");
     assert_eq!(node.asked_for("author_submitExtrinsic"), 2);
 }
@@ -192,7 +191,7 @@ async fn standings_that_nobody_should_be_paid_by_are_not_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_commit_waits_for_its_encryption() {
+async fn a_commit_is_encrypted_to_a_round_to_come() {
     let keypair = Keypair::from_mini_secret(&[3; 32]);
     let node = FakeNode::truthful(chain(&keypair, true)).await;
     let (succeeded, printed) = run(&node, &["--send", "set", "weights.json"]).await;
@@ -200,10 +199,21 @@ async fn a_commit_waits_for_its_encryption() {
     let (succeeded, printed) = run(&node, &["set", "weights.json"]).await;
     assert!(succeeded && printed.contains("payload to be timelocked: 0x80"), "{printed}");
     assert_eq!(node.asked_for("author_submitExtrinsic"), 0);
-    let commit = ["--send", "set", "weights.json", "--commit", "commit", "--reveal-round", "9"];
-    let (succeeded, printed) = run(&node, &commit).await;
-    assert!(succeeded && printed.contains("commit of 9 bytes, revealed at round 9"), "{printed}");
-    assert_eq!(node.asked_for("author_submitExtrinsic"), 1);
+    let (succeeded, printed) = run(&node, &["--send", "set", "weights.json", "--reveal-round", "9"]).await;
+    assert!(!succeeded && printed.contains("round 9 hides nothing"), "{printed}");
+    assert_eq!(node.asked_for("author_submitExtrinsic"), 0);
+
+    let round: u64 = 1_000_000_000;
+    let arguments = ["--send", "set", "weights.json", "--reveal-round", &round.to_string()];
+    let (succeeded, printed) = run(&node, &arguments).await;
+    assert!(succeeded, "{printed}");
+    let start = "commit, revealed at round 1000000000: 0x";
+    let commit = printed.lines().find_map(|line| line.strip_prefix(start)).expect("the commit is shown");
+    let sent = node.submitted();
+    let [extrinsic] = sent.as_slice() else { panic!("one extrinsic is sent") };
+    let commit = hex::decode(commit).unwrap();
+    let arguments = (17_u16, commit, round, 4_u16).encode();
+    assert!(extrinsic.ends_with(&arguments), "{extrinsic:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
