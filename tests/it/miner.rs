@@ -78,20 +78,9 @@ impl Miner {
         server.synapse(self.pull_request(server)).await
     }
 
-    /// Submits; again after a moment if the host takes no more at once, be it of all miners or of this one: an edge has
-    /// memory for a few.
+    /// Submits, again as long as the host is full.
     pub(crate) async fn submit(&self, server: &Server, task: &Task, results: &[u8]) -> Answer {
-        let started = Instant::now();
-        loop {
-            let answer = server.synapse(self.submit_request(server, task, results)).await;
-            let is_full = [TOO_MANY_OF_ALL, TOO_MANY_OF_ONE]
-                .iter()
-                .any(|(status, part)| answer.status == *status && answer.text().contains(part));
-            if !is_full || started.elapsed() > TAKEN_WITHIN {
-                return answer;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        taken(async || server.synapse(self.submit_request(server, task, results)).await).await
     }
 
     /// Pulls; there must be a task.
@@ -112,6 +101,22 @@ impl Miner {
             uuid: "0c4b5f0e-black-box",
             randomness: [5; 32],
         }
+    }
+}
+
+/// The answer to a submission, sent again after a moment if the host takes no more at once, be it of all miners or of
+/// this one: an edge has memory for a few, and the tests of a deployment share it. Each is to be signed anew.
+pub(crate) async fn taken(mut submit: impl AsyncFnMut() -> Answer) -> Answer {
+    let started = Instant::now();
+    loop {
+        let answer = submit().await;
+        let is_full = [TOO_MANY_OF_ALL, TOO_MANY_OF_ONE]
+            .iter()
+            .any(|(status, part)| answer.status == *status && answer.text().contains(part));
+        if !is_full || started.elapsed() > TAKEN_WITHIN {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use sn17_wire::ss58;
 
 use crate::host::{Host, on_every_host};
+use crate::miner::taken;
 use crate::payload;
 use crate::server::{Answer, Server};
 
@@ -171,10 +172,13 @@ async fn sb_2_sb_4_an_empty_result_is_free_and_a_false_consent_is_not(host: Host
 
     let miner = server.miner(3);
     let task = miner.task(&server).await;
-    let mut request = miner.submit_request(&server, &task, b"a splat");
-    let body = String::from_utf8(request.body).unwrap();
-    request.body = body.replace("\"compression\":2", "\"compression\":1").into_bytes();
-    let other_format = server.synapse(request).await;
+    let other_format = taken(async || {
+        let mut request = miner.submit_request(&server, &task, b"a splat");
+        let body = String::from_utf8(request.body).unwrap();
+        request.body = body.replace("\"compression\":2", "\"compression\":1").into_bytes();
+        server.synapse(request).await
+    });
+    let other_format = other_format.await;
     succeeded(&other_format, "Rejected: compression must be 2 (SPZ)");
     assert_eq!(other_format.json()["feedback"]["validation_failed"], true);
 }
@@ -194,9 +198,12 @@ async fn au_1_au_2_only_fresh_requests_signed_by_their_sender_are_served(host: H
         }
     }
     refused(&server.synapse(forged).await, 401, "Signature mismatch");
-    let mut of_another = miner.submit_request(&server, &task, b"a splat");
-    of_another.body = other.submit_request(&server, &task, b"a splat").body;
-    refused(&server.synapse(of_another).await, 401, "Body names another dendrite hotkey");
+    let of_another = taken(async || {
+        let mut request = miner.submit_request(&server, &task, b"a splat");
+        request.body = other.submit_request(&server, &task, b"a splat").body;
+        server.synapse(request).await
+    });
+    refused(&of_another.await, 401, "Body names another dendrite hotkey");
     let mut unhashed = miner.pull_request(&server);
     for (name, value) in &mut unhashed.headers {
         if *name == "computed_body_hash" {

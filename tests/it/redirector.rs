@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::host::{Host, on_every_host};
+use crate::miner::taken;
 use crate::payload;
 use crate::server::{Answer, client};
 use crate::{binary, process};
@@ -302,8 +303,12 @@ async fn au_2_miners_follow_and_their_nonces_count_once(host: Host) {
     let task = answer.task().unwrap_or_else(|| panic!("no task: {}", answer.text()));
     assert_eq!(send(&server.http, &redirector.url, &pull).await.status, 401, "its nonce is used up");
 
-    let submit = miner.submit_request(&server, &task, &splat);
-    let answer = send(&server.http, &redirector.url, &submit).await;
+    let mut submit = pull;
+    let answer = taken(async || {
+        submit = miner.submit_request(&server, &task, &splat);
+        send(&server.http, &redirector.url, &submit).await
+    });
+    let answer = answer.await;
     assert_eq!((answer.status, answer.message()), (200, "Success"), "{}", answer.text());
     assert_eq!(answer.json()["feedback"]["validation_failed"], false);
     assert_eq!(send(&server.http, &redirector.url, &submit).await.status, 401, "its nonce is used up");
