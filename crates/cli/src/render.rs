@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use sn17_render::{
-    BBOX_DEFAULT, Camera, Frame, JUDGE_SIZE_PX, RenderBudget, Scene, WHITE, contact_sheet, duel_grid,
-    judge_views, normalise, render, render_views,
+    BBOX_DEFAULT, Camera, DUEL_VIEWS, Frame, JUDGE_SIZE_PX, RenderBudget, Scene, WHITE, contact_sheet,
+    duel_grid, judge_views, normalise, render, render_views,
 };
 use sn17_splat::{Limits, decode};
 
@@ -78,6 +78,5 @@ fn picture(args: &RenderArgs, scene: &Scene) -> anyhow::Result<Frame> {
     if args.contact_sheet {
         return Ok(contact_sheet(&views));
     }
-    let views = views.as_array().context("there are sixteen views")?;
-    Ok(duel_grid(views))
+    Ok(duel_grid(DUEL_VIEWS.map(|view| &views[view])))
 }

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use sn17_app::ScoringPrompt;
 use sn17_core::scoring::{MetricRules, Metrics, PromptKind, score};
+use sn17_render::CpuRenderer;
 use sn17_score::{Scorer, ScorerOptions};
 use sn17_worker::{Measured, measure, models};
 
@@ -46,7 +47,7 @@ pub(crate) fn run(args: &ScoreArgs) -> anyhow::Result<()> {
     };
     let folder = models::given_or_synthetic(args.models.as_deref())?;
     let mut scorer = Scorer::load(&folder, &ScorerOptions::default())?;
-    let raw = match measure(&splat, &prompt, &mut scorer, SPLATS_MAX, None)? {
+    let raw = match measure(&splat, &prompt, &mut CpuRenderer, &mut scorer, SPLATS_MAX, None)? {
         Measured::Views { raw, .. } => raw,
         Measured::Invalid(reason) => anyhow::bail!("`{}` cannot be scored: {reason}", args.file.display()),
     };

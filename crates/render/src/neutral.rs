@@ -23,7 +23,7 @@ use crate::{
     frame::Frame,
     plane::Plane,
     render::View,
-    sheet::{DUEL_VIEWS, compose_duel_grid},
+    sheet::{DUEL_VIEWS, duel_grid},
 };
 
 /// Standard deviation of the blur of colours, as a share of a view's width: 20 px of 518.
@@ -42,10 +42,10 @@ pub const MID_GRAY: f32 = 0.5;
 const COVERAGE_MIN: f32 = 1e-4;
 
 /// Composes the picture that a judge compares to confirm a verdict: the [`DUEL_VIEWS`], laid out as
-/// [`duel_grid`](crate::duel_grid) does, without anything to read.
+/// [`duel_grid`] does, without anything to read.
 pub fn neutral_grid(views: [&View; DUEL_VIEWS.len()]) -> Frame {
     let neutral: Vec<Frame> = views.par_iter().map(|view| neutral_view(view)).collect();
-    compose_duel_grid(&neutral.iter().collect::<Vec<_>>())
+    duel_grid(std::array::from_fn(|number| &neutral[number]))
 }
 
 /// Draws a view again, with its colours blurred within its outline, narrow gaps filled, over [`MID_GRAY`].

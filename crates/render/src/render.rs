@@ -1,5 +1,7 @@
 //! Projection, binning into tiles and compositing of whole pictures, within a budget.
 
+use std::time::Duration;
+
 use rayon::prelude::*;
 
 use crate::{
@@ -27,11 +29,18 @@ pub struct RenderBudget {
     pub tile_pairs_max: u64,
     /// Largest width and height of a picture in pixels.
     pub size_px_max: u32,
+    /// Most time for the views of one call.
+    pub time_max: Duration,
 }
 
 impl Default for RenderBudget {
     fn default() -> Self {
-        Self { splats_max: 2_000_000, tile_pairs_max: 20_000_000, size_px_max: 4_096 }
+        Self {
+            splats_max: 2_000_000,
+            tile_pairs_max: 20_000_000,
+            size_px_max: 4_096,
+            time_max: Duration::from_secs(60),
+        }
     }
 }
 
@@ -54,6 +63,15 @@ pub enum RenderError {
         /// The budget.
         maximum: u64,
     },
+    /// Rendering took longer than the budget allows; another try, or another machine, may be quicker.
+    #[error("rendering took longer than {} s", .maximum.as_secs())]
+    TooLong {
+        /// The budget.
+        maximum: Duration,
+    },
+    /// The device that renders failed.
+    #[error("the device failed: {0}")]
+    Device(String),
     /// The picture is empty or too large.
     #[error("a picture of {size_px} px cannot be rendered, its size must be 1 to {maximum} px")]
     Size {
@@ -62,6 +80,16 @@ pub enum RenderError {
         /// The budget.
         maximum: u32,
     },
+}
+
+impl RenderError {
+    /// Whether the fault is the machine's, so that the object cannot be blamed.
+    pub const fn is_ours(&self) -> bool {
+        match self {
+            Self::TooLong { .. } | Self::Device(_) => true,
+            Self::TooManySplats { .. } | Self::TooManyTilePairs { .. } | Self::Size { .. } => false,
+        }
+    }
 }
 
 /// A view, and how much of each pixel the object covers.

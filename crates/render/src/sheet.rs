@@ -9,16 +9,11 @@ const DUEL_GAP_PX: u32 = 5;
 const SHEET_COLUMNS: usize = 4;
 const SHEET_CELL_PX: u32 = 260;
 
-/// Composes the picture a judge compares: four views in reading order, two by two, with a black gap of 5 px.
+/// Composes the picture a judge compares: the [`DUEL_VIEWS`] in reading order, two by two, with a black gap of 5 px.
 ///
 /// Views of 518 px give 1041×1041 px, as in the original.
-pub fn duel_grid(views: &[Frame; 16]) -> Frame {
-    compose_duel_grid(&DUEL_VIEWS.map(|view| &views[view]))
-}
-
-/// Composes the views of a duel, already chosen.
-pub(crate) fn compose_duel_grid(views: &[&Frame]) -> Frame {
-    grid(views, 2, DUEL_GAP_PX)
+pub fn duel_grid(views: [&Frame; DUEL_VIEWS.len()]) -> Frame {
+    grid(&views, 2, DUEL_GAP_PX)
 }
 
 /// Composes an overview of any number of views in reading order, four in a row, each reduced to at most 260 px.

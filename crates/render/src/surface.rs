@@ -7,7 +7,8 @@ use crate::{
     camera::Camera,
     composite::{clamped_range, exp},
     project::{ALPHA_FLOOR, Projected, SLACK_PX, TILE_PX},
-    render::{RenderBudget, RenderError, surface_depths},
+    render::{RenderBudget, RenderError},
+    renderer::Renderer,
     scene::Scene,
 };
 
@@ -48,11 +49,15 @@ impl Surface {
     ///
     /// # Errors
     /// [`RenderError`] if the budget does not allow one of the views.
-    pub fn of(scene: &Scene, budget: &RenderBudget) -> Result<Self, RenderError> {
-        let mut sides = SIDES.map(|_| Side { points: Vec::new(), toward: [0.0; 3] });
-        for (side, [azimuth_deg, elevation_deg]) in sides.iter_mut().zip(SIDES) {
-            *side = Side::of(scene, azimuth_deg, elevation_deg, budget)?;
-        }
+    pub fn of(
+        scene: &Scene,
+        renderer: &mut dyn Renderer,
+        budget: &RenderBudget,
+    ) -> Result<Self, RenderError> {
+        let cameras = SIDES.map(camera);
+        let depths = renderer.depths(scene, &cameras, budget)?;
+        let mut of_each = depths.chunks_exact(usize::from(SIZE_PX) * usize::from(SIZE_PX));
+        let sides = cameras.map(|camera| Side::new(&camera, of_each.next().unwrap_or_default()));
         Ok(Self { sides })
     }
 
@@ -75,15 +80,8 @@ impl Side {
         self.points.len() as f64 * pixel * pixel
     }
 
-    fn of(
-        scene: &Scene,
-        azimuth_deg: f32,
-        elevation_deg: f32,
-        budget: &RenderBudget,
-    ) -> Result<Self, RenderError> {
-        let mut camera = Camera::orbit(azimuth_deg, elevation_deg, RADIUS, SIZE_PX.into());
-        camera.focal_px = RADIUS * f32::from(SIZE_PX) / WIDTH;
-        let depths = surface_depths(scene, &camera, budget)?;
+    /// The side that a camera sees, from the depths of its pixels, row by row.
+    fn new(camera: &Camera, depths: &[f32]) -> Self {
         let [right, down, forward] = camera.world_to_camera;
         let points = depths
             .par_iter()
@@ -96,8 +94,15 @@ impl Side {
                 [0, 1, 2].map(|axis| right[axis] * x + down[axis] * y + forward[axis] * (depth - RADIUS))
             })
             .collect();
-        Ok(Self { points, toward: [0, 1, 2].map(|axis| -forward[axis]) })
+        Self { points, toward: [0, 1, 2].map(|axis| -forward[axis]) }
     }
+}
+
+/// A camera that looks at one of the [`SIDES`].
+fn camera([azimuth_deg, elevation_deg]: [f32; 2]) -> Camera {
+    let mut camera = Camera::orbit(azimuth_deg, elevation_deg, RADIUS, SIZE_PX.into());
+    camera.focal_px = RADIUS * f32::from(SIZE_PX) / WIDTH;
+    camera
 }
 
 /// The depths of the surface at the pixels of one tile.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use sn17_app::ScoringPrompt;
 use sn17_core::judging::Likeness;
 use sn17_core::scoring::RawViews;
+use sn17_render::CpuRenderer;
 use sn17_score::{Scorer, ScorerOptions};
 use sn17_splat::{Container, Format};
 
@@ -116,7 +117,14 @@ pub fn run(args: &ChildArgs) -> Result<(), WorkerError> {
             ScoringPrompt::Text(String::from_utf8(prompt).map_err(io::Error::other)?)
         };
         let measured = match check_container(&splat) {
-            Ok(()) => measure::measure(&splat, &prompt, &mut scorer, args.splats_max, header.sketch_salt),
+            Ok(()) => measure::measure(
+                &splat,
+                &prompt,
+                &mut CpuRenderer,
+                &mut scorer,
+                args.splats_max,
+                header.sketch_salt,
+            ),
             Err(reason) => Ok(Measured::Invalid(reason)),
         };
         answer(&mut output, measured.map(Answer::new))?;

@@ -2,8 +2,7 @@
 
 use sn17_core::judging::{Likeness, Sketch};
 use sn17_render::{
-    DUEL_VIEWS, FRONT_VIEW, Frame, RenderBudget, RenderError, Scene, Surface, View, WHITE, judge_views,
-    render_view,
+    DUEL_VIEWS, FRONT_VIEW, RenderBudget, RenderError, Renderer, Scene, Surface, Views, WHITE, judge_views,
 };
 use sn17_splat::Splats;
 
@@ -16,7 +15,7 @@ use crate::error::WorkerError;
 pub(crate) struct Rendered {
     splats: Splats,
     scene: Scene,
-    views: [View; 16],
+    views: Views,
     budget: RenderBudget,
 }
 
@@ -38,46 +37,53 @@ impl Rendered {
     ///
     /// # Errors
     /// [`RenderError`] if that is too costly.
-    pub(crate) fn new(splats: Splats, scene: Scene, budget: RenderBudget) -> Result<Self, RenderError> {
-        let cameras = judge_views();
-        let render = |camera| render_view(&scene, camera, WHITE, &budget);
-        let views: Vec<View> = cameras.iter().map(render).collect::<Result<_, _>>()?;
-        let views = views.try_into().expect("there is a view for each of the 16 cameras");
+    pub(crate) fn new(
+        splats: Splats,
+        scene: Scene,
+        renderer: &mut dyn Renderer,
+        budget: RenderBudget,
+    ) -> Result<Self, RenderError> {
+        let views = renderer.views(&scene, &judge_views(), WHITE, &budget)?;
         Ok(Self { splats, scene, views, budget })
     }
 
-    /// Keeps the pictures of the views alone.
-    pub(crate) fn into_frames(self) -> [Frame; 16] {
-        self.views.map(|view| view.frame)
+    /// Keeps the views alone.
+    pub(crate) fn into_views(self) -> Views {
+        self.views
     }
 
     /// Draws the pictures for a judge and takes the likeness, which costs about as much as rendering four views more;
-    /// then keeps the pictures of the views alone.
+    /// then keeps the views alone.
     ///
     /// Likenesses can be compared if they have the same `salt` ([`geometry_sketch`](sn17_render::geometry_sketch)).
     ///
     /// # Errors
     /// [`WorkerError::Render`] if the object is too costly to render from its sides, [`WorkerError::Png`] if a picture
     /// cannot be written.
-    pub(crate) fn exhibit(self, salt: u64) -> Result<(Exhibit, [Frame; 16]), WorkerError> {
-        let surface = Surface::of(&self.scene, &self.budget)?;
+    pub(crate) fn exhibit(
+        self,
+        renderer: &mut dyn Renderer,
+        salt: u64,
+    ) -> Result<(Exhibit, Views), WorkerError> {
+        let surface = Surface::of(&self.scene, renderer, &self.budget)?;
+        let front = self.views.view(FRONT_VIEW);
+        let duel = DUEL_VIEWS.map(|view| self.views.view(view));
         let likeness = Likeness {
             geometry: sn17_render::geometry_fingerprint(&self.splats),
             sketch: Sketch(sn17_render::geometry_sketch(&surface, salt)),
-            picture: sn17_render::picture_hash(&self.views[FRONT_VIEW]),
+            picture: sn17_render::picture_hash(&front),
             sides: sn17_render::depth_of_sides(&surface),
         };
-        let neutral = sn17_render::neutral_grid(DUEL_VIEWS.map(|view| &self.views[view])).to_png()?;
-        let frames = self.into_frames();
-        let front = frames[FRONT_VIEW].to_png()?;
-        let grid = sn17_render::duel_grid(&frames).to_png()?;
-        Ok((Exhibit { front, grid, neutral, likeness }, frames))
+        let neutral = sn17_render::neutral_grid(duel.each_ref()).to_png()?;
+        let grid = sn17_render::duel_grid(duel.each_ref().map(|view| &view.frame)).to_png()?;
+        let front = front.frame.to_png()?;
+        Ok((Exhibit { front, grid, neutral, likeness }, self.into_views()))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use sn17_render::BBOX_DEFAULT;
+    use sn17_render::{BBOX_DEFAULT, CpuRenderer};
     use sn17_splat::procedural::{Quality, object};
     use sn17_splat::{Limits, SpzDialect};
 
@@ -85,7 +91,9 @@ mod tests {
 
     fn exhibit(splats: &Splats, salt: u64) -> Exhibit {
         let scene = sn17_render::normalise(splats, BBOX_DEFAULT).unwrap();
-        Rendered::new(splats.clone(), scene, RenderBudget::default()).unwrap().exhibit(salt).unwrap().0
+        let mut cpu = CpuRenderer;
+        let rendered = Rendered::new(splats.clone(), scene, &mut cpu, RenderBudget::default()).unwrap();
+        rendered.exhibit(&mut cpu, salt).unwrap().0
     }
 
     #[test]
@@ -112,10 +120,10 @@ mod tests {
     fn what_is_too_costly_from_the_sides_is_said_to_be_so() {
         let splats = object("a red robot", Quality::Intact, 1);
         let scene = sn17_render::normalise(&splats, BBOX_DEFAULT).unwrap();
-        let mut rendered = Rendered::new(splats, scene, RenderBudget::default()).unwrap();
+        let mut rendered = Rendered::new(splats, scene, &mut CpuRenderer, RenderBudget::default()).unwrap();
         rendered.budget.tile_pairs_max = 1;
         assert!(matches!(
-            rendered.exhibit(1),
+            rendered.exhibit(&mut CpuRenderer, 1),
             Err(WorkerError::Render(RenderError::TooManyTilePairs { .. }))
         ));
     }

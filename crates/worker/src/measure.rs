@@ -1,9 +1,9 @@
 //! From the bytes of a submission to raw figures and pictures: decode, check, normalise, render, measure.
 
 use sn17_app::ScoringPrompt;
-use sn17_render::{BBOX_DEFAULT, RenderBudget, ValidityRules};
+use sn17_render::{BBOX_DEFAULT, JUDGE_SIZE_PX, RenderBudget, Renderer, Scene, ValidityRules};
 use sn17_score::{PromptRef, RawMetrics, Scorer};
-use sn17_splat::Limits;
+use sn17_splat::{Limits, Splats};
 
 use crate::error::WorkerError;
 use crate::exhibit::{Exhibit, Rendered};
@@ -28,27 +28,32 @@ pub enum Measured {
 /// The splats are gone before the models run: both need much memory.
 ///
 /// # Errors
-/// Failures that are not the splat's: the models, the prompt picture, or a picture that cannot be written.
+/// Failures that are not the splat's: the renderer's device, the models, the prompt picture, or a picture that cannot be
+/// written.
 pub fn measure(
     splat: &[u8],
     prompt: &ScoringPrompt,
+    renderer: &mut dyn Renderer,
     scorer: &mut Scorer,
     splats_max: usize,
     sketch_salt: Option<u64>,
 ) -> Result<Measured, WorkerError> {
-    let rendered = match render(splat, splats_max) {
+    let rendered = match render(splat, renderer, splats_max)? {
         Ok(rendered) => rendered,
         Err(reason) => return Ok(Measured::Invalid(reason)),
     };
-    let (exhibit, frames) = match sketch_salt {
-        Some(salt) => match rendered.exhibit(salt) {
-            Ok((exhibit, frames)) => (Some(Box::new(exhibit)), frames),
-            Err(WorkerError::Render(error)) => return Ok(Measured::Invalid(error.to_string())),
+    let (exhibit, views) = match sketch_salt {
+        Some(salt) => match rendered.exhibit(renderer, salt) {
+            Ok((exhibit, views)) => (Some(Box::new(exhibit)), views),
+            Err(WorkerError::Render(error)) if !error.is_ours() => {
+                return Ok(Measured::Invalid(error.to_string()));
+            }
             Err(error) => return Err(error),
         },
-        None => (None, rendered.into_frames()),
+        None => (None, rendered.into_views()),
     };
-    let views: Vec<&[u8]> = frames.iter().map(|frame| frame.pixels.as_slice()).collect();
+    let bytes_each = 3 * JUDGE_SIZE_PX as usize * JUDGE_SIZE_PX as usize;
+    let views: Vec<&[u8]> = views.pixels.chunks_exact(bytes_each).collect();
     let raw = match prompt {
         ScoringPrompt::Text(text) => scorer.metrics(&views, PromptRef::Text(text))?,
         ScoringPrompt::Image(bytes) => {
@@ -61,11 +66,26 @@ pub fn measure(
 }
 
 /// The 16 views of a submission, or what is wrong with it.
-fn render(splat: &[u8], splats_max: usize) -> Result<Rendered, String> {
+fn render(
+    splat: &[u8],
+    renderer: &mut dyn Renderer,
+    splats_max: usize,
+) -> Result<Result<Rendered, String>, WorkerError> {
+    let (splats, scene) = match scene(splat, splats_max) {
+        Ok(sound) => sound,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let budget = RenderBudget { splats_max, ..RenderBudget::default() };
+    match Rendered::new(splats, scene, renderer, budget) {
+        Err(error) if !error.is_ours() => Ok(Err(error.to_string())),
+        rendered => Ok(Ok(rendered?)),
+    }
+}
+
+fn scene(splat: &[u8], splats_max: usize) -> Result<(Splats, Scene), String> {
     let limits = Limits::default().with_splats_max(u32::try_from(splats_max).unwrap_or(u32::MAX));
     let splats = sn17_splat::decode(splat, &limits).map_err(|error| error.to_string())?;
     sn17_render::check(&splats, &ValidityRules::default()).map_err(|error| error.to_string())?;
     let scene = sn17_render::normalise(&splats, BBOX_DEFAULT).map_err(|error| error.to_string())?;
-    let budget = RenderBudget { splats_max, ..RenderBudget::default() };
-    Rendered::new(splats, scene, budget).map_err(|error| error.to_string())
+    Ok((splats, scene))
 }

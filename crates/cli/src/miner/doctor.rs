@@ -7,6 +7,7 @@ use clap::Args;
 use sn17_app::ScoringPrompt;
 use sn17_core::policy::Policy;
 use sn17_core::scoring::{Metrics, PromptKind, score};
+use sn17_render::CpuRenderer;
 use sn17_score::{Scorer, ScorerOptions};
 use sn17_wire::ss58;
 use sn17_wire::synapse::AnswerError;
@@ -105,7 +106,7 @@ fn local_score(file: &PathBuf, prompt: &str, models: Option<&PathBuf>) -> anyhow
     let policy = Policy::default();
     let mut scorer = Scorer::load(&folder, &ScorerOptions::default())?;
     let prompt = ScoringPrompt::Text(prompt.to_owned());
-    match measure(&bytes, &prompt, &mut scorer, policy.submissions.splats_max, None)? {
+    match measure(&bytes, &prompt, &mut CpuRenderer, &mut scorer, policy.submissions.splats_max, None)? {
         Measured::Invalid(reason) => anyhow::bail!("{reason}"),
         Measured::Views { raw, .. } => {
             let metrics = Metrics::from_views(&raw.to_views(), PromptKind::Text, &policy.metrics);

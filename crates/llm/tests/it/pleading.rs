@@ -58,7 +58,7 @@ fn pictures(scene: &Scene) -> [Vec<u8>; 2] {
     let views =
         judge_views().map(|camera| render_view(scene, &camera, WHITE, &RenderBudget::default()).unwrap());
     let neutral = neutral_grid(DUEL_VIEWS.map(|view| &views[view])).to_png().unwrap();
-    let grid = duel_grid(&views.map(|view| view.frame)).to_png().unwrap();
+    let grid = duel_grid(DUEL_VIEWS.map(|view| &views[view].frame)).to_png().unwrap();
     [grid, neutral]
 }
 

@@ -2,8 +2,8 @@
 
 use sn17_core::judging::{Likeness, Sketch};
 use sn17_render::{
-    BBOX_DEFAULT, FRONT_VIEW, RenderBudget, Surface, WHITE, depth_of_sides, geometry_fingerprint,
-    geometry_sketch, judge_views, normalise, picture_hash, render_view,
+    BBOX_DEFAULT, CpuRenderer, FRONT_VIEW, RenderBudget, Surface, WHITE, depth_of_sides,
+    geometry_fingerprint, geometry_sketch, judge_views, normalise, picture_hash, render_view,
 };
 use sn17_splat::procedural::{Quality, object};
 use sn17_splat::{Limits, Splats, SpzDialect, decode, encode_spz};
@@ -262,7 +262,7 @@ fn push(splats: &mut Splats, position: [f32; 3], scale: [f32; 3], opacity: f32, 
 /// What the scoring process notes of a result.
 fn likeness(splats: &Splats) -> Likeness {
     let scene = normalise(splats, BBOX_DEFAULT).unwrap();
-    let surface = Surface::of(&scene, &RenderBudget::default()).unwrap();
+    let surface = Surface::of(&scene, &mut CpuRenderer, &RenderBudget::default()).unwrap();
     let view = &judge_views()[FRONT_VIEW];
     Likeness {
         geometry: geometry_fingerprint(splats),
@@ -279,5 +279,5 @@ fn bits(one: &Likeness, other: &Likeness) -> u32 {
 
 fn sketch_of(splats: &Splats) -> Sketch {
     let scene = normalise(splats, BBOX_DEFAULT).unwrap();
-    Sketch(geometry_sketch(&Surface::of(&scene, &RenderBudget::default()).unwrap(), SALT))
+    Sketch(geometry_sketch(&Surface::of(&scene, &mut CpuRenderer, &RenderBudget::default()).unwrap(), SALT))
 }

@@ -200,7 +200,8 @@ fn plain_front(scene: &Scene) -> Frame {
 }
 
 fn plain_picture(scene: &Scene) -> Frame {
-    duel_grid(&render_views(scene, &judge_views(), &RenderBudget::default()).unwrap().try_into().unwrap())
+    let views = render_views(scene, &judge_views(), &RenderBudget::default()).unwrap();
+    duel_grid(DUEL_VIEWS.map(|view| &views[view]))
 }
 
 fn neutral(scene: &Scene) -> Frame {

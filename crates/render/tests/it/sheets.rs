@@ -1,6 +1,6 @@
 //! Pictures made of several views, and PNG.
 
-use sn17_render::{Frame, contact_sheet, duel_grid};
+use sn17_render::{DUEL_VIEWS, Frame, contact_sheet, duel_grid};
 
 fn flat(size: u32, value: u8) -> Frame {
     Frame { width: size, height: size, pixels: vec![value; (size * size * 3) as usize] }
@@ -12,8 +12,8 @@ fn at(frame: &Frame, x: u32, y: u32) -> u8 {
 
 #[test]
 fn duel_grid_shows_four_views_around_a_black_gap() {
-    let views: [Frame; 16] = std::array::from_fn(|view| flat(518, 100 + view as u8));
-    let grid = duel_grid(&views);
+    let views = DUEL_VIEWS.map(|view| flat(518, 100 + view as u8));
+    let grid = duel_grid(views.each_ref());
     assert_eq!((grid.width, grid.height), (1041, 1041), "size");
     for (view, x, y) in [(1, 0, 0), (5, 523, 0), (9, 0, 523), (13, 523, 523)] {
         for (dx, dy) in [(0, 0), (517, 0), (0, 517), (517, 517)] {

@@ -1,6 +1,8 @@
 //! Facades and full objects.
 
-use sn17_render::{BBOX_DEFAULT, Gaussian, RenderBudget, Scene, Surface, depth_of_sides, normalise};
+use sn17_render::{
+    BBOX_DEFAULT, CpuRenderer, Gaussian, RenderBudget, Scene, Surface, depth_of_sides, normalise,
+};
 use sn17_splat::procedural::{Quality, object};
 
 use crate::fixtures;
@@ -62,7 +64,7 @@ fn scene(prompt: &str) -> Scene {
 }
 
 fn depth(scene: &Scene) -> f64 {
-    depth_of_sides(&Surface::of(scene, &RenderBudget::default()).unwrap())
+    depth_of_sides(&Surface::of(scene, &mut CpuRenderer, &RenderBudget::default()).unwrap())
 }
 
 /// The object cut in half, without its back: a shell, open behind.
