@@ -12,15 +12,25 @@ use crate::fleet::{Hand, PROCESSES_MAX};
 use crate::program::{self, ProgramArgs};
 use crate::timed::Timed;
 
+/// Most submissions in hand of one process: each stage has one, and more only wait in memory.
+const IN_FLIGHT_MAX: u16 = 8;
+
 /// How the worker runs.
 #[derive(Args, Clone, Debug)]
 pub struct ScorerArgs {
-    /// Scoring processes, each with the models in its own memory and a submission of its own in hand.
+    /// Scoring processes, each with the models in its own memory.
     #[arg(
         long, default_value_t = 1, env = "SN17_PROCESSES",
         value_parser = clap::value_parser!(u16).range(1..=i64::from(PROCESSES_MAX)),
     )]
     processes: u16,
+    /// Submissions that each process has in hand: while the models look at one, the next is rendered, and another one
+    /// downloaded and unpacked.
+    #[arg(
+        long, default_value_t = 4, env = "SN17_IN_FLIGHT",
+        value_parser = clap::value_parser!(u16).range(1..=i64::from(IN_FLIGHT_MAX)),
+    )]
+    in_flight: u16,
     /// Folder of the model files; without it, synthetic ones are made.
     #[arg(long, env = "SN17_MODELS", value_name = "DIR")]
     models: Option<PathBuf>,
@@ -53,7 +63,8 @@ async fn scorers(args: &ScorerArgs, splats_max: usize) -> anyhow::Result<Vec<Han
             models.synthetic = ready.synthetic,
             "models loaded"
         );
-        hands.push(Hand::Scorer(Arc::new(Timed(process))));
+        let hand = Hand::Scorer(Arc::new(Timed(process)));
+        hands.extend(std::iter::repeat_n(hand, usize::from(args.in_flight)));
     }
     Ok(hands)
 }

@@ -9,7 +9,8 @@ use sn17_core::state::{Key, Origin, Prompt, Task, TaskState};
 use sn17_core::task::{self, NewTask};
 use sn17_core::{Hotkey, TaskId};
 
-use crate::ports::{BlobKey, BlobRead, Blobs, PortError, PortResult, transact};
+use crate::ports::{BlobKey, BlobRead, Blobs, PortError, PortErrorKind, PortResult, transact};
+use crate::scoring::{Picture, preview_key};
 use crate::{App, Caller, prompts};
 
 /// A prompt that has passed the checks of its surface.
@@ -211,6 +212,20 @@ impl App {
         Ok(files)
     }
 
+    /// A picture of the best result of an ended task; none if there is no result, or no such picture was kept of it.
+    ///
+    /// # Errors
+    /// Those of the blob store.
+    pub async fn preview(&self, id: TaskId, task: &Task, picture: Picture) -> PortResult<Option<BlobRead>> {
+        let results = task.readable_results(self.now());
+        let Some(best) = results.first() else { return Ok(None) };
+        match self.ports.blobs.get(&preview_key(id, best.hotkey, picture)).await {
+            Ok(read) => Ok(Some(read)),
+            Err(error) if error.kind == PortErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// A link to the best result of an ended task in the store itself, valid for `valid_secs`; none if it has no more
     /// than `bytes_max` bytes, or the store has no address of its own.
     ///
@@ -259,7 +274,6 @@ pub(crate) async fn fetch_within(
     bytes_max: u64,
     has_room: impl FnOnce(u64) -> bool + Send,
 ) -> PortResult<Bytes> {
-    use crate::ports::PortErrorKind;
     use futures_util::StreamExt as _;
 
     let mut read = blobs.get(key).await?;

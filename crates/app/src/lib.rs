@@ -35,7 +35,7 @@ pub use miners::{Admission, AssignedTask, PullAnswer};
 pub use prompts::{PromptBook, PromptImage, sha256};
 pub use roster::{RefreshError, Refreshed};
 pub use scoring::{
-    Attempt, Conclusion, Examined, Previews, ScoreError, Scored, Scorer, ScoringJob, ScoringPrompt,
+    Attempt, Conclusion, Examined, Picture, Previews, ScoreError, Scored, Scorer, ScoringJob, ScoringPrompt,
 };
 pub use standings::{RestoreMode, STANDINGS_PAGE_MAX};
 pub use submissions::{Intake, IntakeError, SubmitAnswer, TakenSubmission, Verdict};

@@ -67,7 +67,7 @@ pub enum Scored {
     },
 }
 
-/// The pictures of a splat, PNG.
+/// The pictures of a splat: PNG, and an animated WebP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Previews {
     /// The front view.
@@ -76,6 +76,8 @@ pub struct Previews {
     pub grid: Bytes,
     /// The same views in neutral colours, in which what is painted can hardly be read.
     pub neutral: Option<Bytes>,
+    /// One turn of the object.
+    pub turntable: Option<Bytes>,
 }
 
 /// A failure that is not the miner's.
@@ -267,9 +269,10 @@ impl App {
     ) -> PortResult<()> {
         let Some(previews) = previews else { return Ok(()) };
         let neutral = previews.neutral.map(|png| (Picture::Neutral, png));
+        let turntable = previews.turntable.map(|webp| (Picture::Turntable, webp));
         let pictures = [(Picture::Front, previews.front), (Picture::Grid, previews.grid)];
-        for (picture, png) in pictures.into_iter().chain(neutral) {
-            put(&*self.ports.blobs, &preview_key(task, hotkey, picture), png).await?;
+        for (picture, bytes) in pictures.into_iter().chain(neutral).chain(turntable) {
+            put(&*self.ports.blobs, &preview_key(task, hotkey, picture), bytes).await?;
         }
         Ok(())
     }
@@ -295,21 +298,27 @@ fn wait_pace_ms(known: u64, ahead: u64, waited_ms: u64, is_settled: bool) -> u64
 
 /// The pictures that are kept of a submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Picture {
+pub enum Picture {
+    /// The front view, PNG.
     Front,
+    /// The duel's grid of 2×2 views, PNG.
     Grid,
+    /// The same in neutral colours, for the judge alone, PNG.
     Neutral,
+    /// One turn of the object, animated WebP.
+    Turntable,
 }
 
 /// Where a submission's picture lies.
 pub(crate) fn preview_key(task: TaskId, hotkey: Hotkey, picture: Picture) -> BlobKey {
     let miner = sn17_wire::ss58::encode(&hotkey);
     let name = match picture {
-        Picture::Front => "front",
-        Picture::Grid => "grid",
-        Picture::Neutral => "neutral",
+        Picture::Front => "front.png",
+        Picture::Grid => "grid.png",
+        Picture::Neutral => "neutral.png",
+        Picture::Turntable => "turntable.webp",
     };
-    BlobKey(format!("previews/{task}/{miner}.{name}.png"))
+    BlobKey(format!("previews/{task}/{miner}.{name}"))
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &ScoreArgs) -> anyhow::Result<()> {
     };
     let folder = models::given_or_synthetic(args.models.as_deref())?;
     let mut scorer = Scorer::load(&folder, &ScorerOptions::default())?;
-    let raw = match measure(&splat, &prompt, &mut CpuRenderer, &mut scorer, SPLATS_MAX, None)? {
+    let raw = match measure(&splat, &prompt, &mut CpuRenderer, &mut scorer, SPLATS_MAX)? {
         Measured::Views { raw, .. } => raw,
         Measured::Invalid(reason) => anyhow::bail!("`{}` cannot be scored: {reason}", args.file.display()),
     };

@@ -97,6 +97,7 @@ pub fn router(app: Arc<App>, options: HttpOptions) -> Router {
             .route(route::ADD_TASK, post(client::add_task))
             .route(route::GET_STATUS, get(client::get_status))
             .route(route::GET_RESULT, get(client::get_result))
+            .route(route::GET_PREVIEW, get(client::get_preview))
             .route(route::LEADERBOARD, get(public::leaderboard))
             .route(route::HISTORY, get(public::history))
             .route(route::DUELS, get(public::duels))

@@ -7,6 +7,7 @@ pub(crate) const INDEX: &str = "/";
 pub(crate) const ADD_TASK: &str = "/add_task";
 pub(crate) const GET_STATUS: &str = "/get_status";
 pub(crate) const GET_RESULT: &str = "/get_result";
+pub(crate) const GET_PREVIEW: &str = "/get_preview";
 pub(crate) const PULL_TASK: &str = "/PullTask";
 pub(crate) const SUBMIT_RESULTS: &str = "/SubmitResults";
 pub(crate) const GET_VERSION: &str = "/GetVersion";
@@ -67,7 +68,7 @@ pub(crate) struct Route {
 impl Route {
     /// The route of a path.
     pub(crate) fn of(path: &str) -> Self {
-        const CLIENT: [&str; 3] = [ADD_TASK, GET_STATUS, GET_RESULT];
+        const CLIENT: [&str; 4] = [ADD_TASK, GET_STATUS, GET_RESULT, GET_PREVIEW];
         const MINER: [&str; 3] = [PULL_TASK, SUBMIT_RESULTS, GET_VERSION];
         const COLLECTOR: [&str; 3] = [SUBMIT_PROMPTS, GET_PROMPTS, GET_TEXT_PROMPTS];
         const PROBE: [&str; 4] = [INDEX, HEALTHZ, READYZ, METRICS];

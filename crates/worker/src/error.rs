@@ -40,6 +40,12 @@ pub enum WorkerError {
     /// A view cannot be written as PNG.
     #[error(transparent)]
     Png(#[from] PngError),
+    /// The turntable cannot be written.
+    #[error("cannot write the turntable: {0}")]
+    Turntable(String),
+    /// A stage of the scoring process panicked.
+    #[error("a stage of the scoring process panicked")]
+    Stage,
     /// The scoring process cannot be started.
     #[error("cannot start the scoring process")]
     Start(#[source] io::Error),

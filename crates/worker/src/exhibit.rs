@@ -1,23 +1,11 @@
 //! What a judge is shown of an object, and what tells it from others.
 
 use sn17_core::judging::{Likeness, Sketch};
-use sn17_render::{
-    DUEL_VIEWS, FRONT_VIEW, RenderBudget, RenderError, Renderer, Scene, Surface, Views, WHITE, judge_views,
-};
+use sn17_render::{DUEL_VIEWS, FRONT_VIEW, RenderBudget, Renderer, Scene, Surface, Views};
 use sn17_splat::Splats;
 
 use crate::error::WorkerError;
-
-/// An object with the 16 views that are scored.
-///
-/// Two million splats with all their harmonics take 700 MB, so it is not to be kept while the models run.
-#[derive(Debug)]
-pub(crate) struct Rendered {
-    splats: Splats,
-    scene: Scene,
-    views: Views,
-    budget: RenderBudget,
-}
+use crate::turntable::turntable;
 
 /// The pictures of an object and its likeness.
 #[derive(Debug)]
@@ -28,48 +16,34 @@ pub struct Exhibit {
     pub grid: Vec<u8>,
     /// PNG of the duel's grid in neutral colours, in which hardly anything can be read.
     pub neutral: Vec<u8>,
+    /// Animated WebP of one turn.
+    pub turntable: Vec<u8>,
     /// What makes the object recognisable.
     pub likeness: Likeness,
 }
 
-impl Rendered {
-    /// Renders what `splats` became when they were normalised.
-    ///
-    /// # Errors
-    /// [`RenderError`] if that is too costly.
-    pub(crate) fn new(
-        splats: Splats,
-        scene: Scene,
-        renderer: &mut dyn Renderer,
-        budget: RenderBudget,
-    ) -> Result<Self, RenderError> {
-        let views = renderer.views(&scene, &judge_views(), WHITE, &budget)?;
-        Ok(Self { splats, scene, views, budget })
-    }
-
-    /// Keeps the views alone.
-    pub(crate) fn into_views(self) -> Views {
-        self.views
-    }
-
-    /// Draws the pictures for a judge and takes the likeness, which costs about as much as rendering four views more;
-    /// then keeps the views alone.
+impl Exhibit {
+    /// Draws the pictures for people and a judge and takes the likeness, which costs about as much as rendering four
+    /// views more.
     ///
     /// Likenesses can be compared if they have the same `salt` ([`geometry_sketch`](sn17_render::geometry_sketch)).
     ///
     /// # Errors
-    /// [`WorkerError::Render`] if the object is too costly to render from its sides, [`WorkerError::Png`] if a picture
-    /// cannot be written.
-    pub(crate) fn exhibit(
-        self,
+    /// [`WorkerError::Render`] if the object is too costly to render from its sides or the device fails,
+    /// [`WorkerError::Png`] and [`WorkerError::Turntable`] if a picture cannot be written.
+    pub(crate) fn new(
+        splats: &Splats,
+        scene: &Scene,
+        views: &Views,
         renderer: &mut dyn Renderer,
+        budget: &RenderBudget,
         salt: u64,
-    ) -> Result<(Exhibit, Views), WorkerError> {
-        let surface = Surface::of(&self.scene, renderer, &self.budget)?;
-        let front = self.views.view(FRONT_VIEW);
-        let duel = DUEL_VIEWS.map(|view| self.views.view(view));
+    ) -> Result<Self, WorkerError> {
+        let surface = Surface::of(scene, renderer, budget)?;
+        let front = views.view(FRONT_VIEW);
+        let duel = DUEL_VIEWS.map(|view| views.view(view));
         let likeness = Likeness {
-            geometry: sn17_render::geometry_fingerprint(&self.splats),
+            geometry: sn17_render::geometry_fingerprint(splats),
             sketch: Sketch(sn17_render::geometry_sketch(&surface, salt)),
             picture: sn17_render::picture_hash(&front),
             sides: sn17_render::depth_of_sides(&surface),
@@ -77,13 +51,13 @@ impl Rendered {
         let neutral = sn17_render::neutral_grid(duel.each_ref()).to_png()?;
         let grid = sn17_render::duel_grid(duel.each_ref().map(|view| &view.frame)).to_png()?;
         let front = front.frame.to_png()?;
-        Ok((Exhibit { front, grid, neutral, likeness }, self.into_views()))
+        Ok(Self { front, grid, neutral, turntable: turntable(views)?, likeness })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use sn17_render::{BBOX_DEFAULT, CpuRenderer};
+    use sn17_render::{BBOX_DEFAULT, CpuRenderer, WHITE, judge_views};
     use sn17_splat::procedural::{Quality, object};
     use sn17_splat::{Limits, SpzDialect};
 
@@ -91,9 +65,9 @@ mod tests {
 
     fn exhibit(splats: &Splats, salt: u64) -> Exhibit {
         let scene = sn17_render::normalise(splats, BBOX_DEFAULT).unwrap();
-        let mut cpu = CpuRenderer;
-        let rendered = Rendered::new(splats.clone(), scene, &mut cpu, RenderBudget::default()).unwrap();
-        rendered.exhibit(&mut cpu, salt).unwrap().0
+        let (mut cpu, budget) = (CpuRenderer, RenderBudget::default());
+        let views = cpu.views(&scene, &judge_views(), WHITE, &budget).unwrap();
+        Exhibit::new(splats, &scene, &views, &mut cpu, &budget, salt).unwrap()
     }
 
     #[test]
@@ -114,17 +88,6 @@ mod tests {
             assert!(png.starts_with(b"\x89PNG"));
         }
         assert_ne!(first.grid, first.neutral);
-    }
-
-    #[test]
-    fn what_is_too_costly_from_the_sides_is_said_to_be_so() {
-        let splats = object("a red robot", Quality::Intact, 1);
-        let scene = sn17_render::normalise(&splats, BBOX_DEFAULT).unwrap();
-        let mut rendered = Rendered::new(splats, scene, &mut CpuRenderer, RenderBudget::default()).unwrap();
-        rendered.budget.tile_pairs_max = 1;
-        assert!(matches!(
-            rendered.exhibit(&mut CpuRenderer, 1),
-            Err(WorkerError::Render(RenderError::TooManyTilePairs { .. }))
-        ));
+        assert!(first.turntable.starts_with(b"RIFF"));
     }
 }

@@ -10,12 +10,16 @@ mod error;
 mod exhibit;
 mod lease_loop;
 mod measure;
+mod messages;
 pub mod models;
 mod scoring_process;
+mod turntable;
+mod utilisation;
 
-pub use child::{ChildArgs, Ready, run as run_child};
+pub use child::{ChildArgs, run as run_child};
 pub use error::WorkerError;
 pub use exhibit::Exhibit;
 pub use lease_loop::{Remote, judge, judge_remotely, score, score_remotely};
 pub use measure::{Measured, measure};
+pub use messages::Ready;
 pub use scoring_process::{ChildProgram, ScoringProcess};

@@ -79,8 +79,11 @@ async fn its_child_scores_a_splat() {
             Scored::Measured { views, synthetic, previews, likeness } => {
                 assert_eq!((views.cosines.len(), synthetic), (16, true));
                 assert_eq!([likeness.is_some(), previews.is_some()], [wants_pictures; 2]);
-                for png in previews.into_iter().flat_map(|p| [Some(p.front), Some(p.grid), p.neutral]) {
-                    assert!(png.unwrap().starts_with(b"\x89PNG"));
+                if let Some(previews) = previews {
+                    for png in [Some(previews.front), Some(previews.grid), previews.neutral] {
+                        assert!(png.unwrap().starts_with(b"\x89PNG"));
+                    }
+                    assert!(previews.turntable.unwrap().starts_with(b"RIFF"));
                 }
             }
             Scored::Invalid { reason } => panic!("{reason}"),
@@ -88,6 +91,41 @@ async fn its_child_scores_a_splat() {
     }
     let answer = process.score(job(b"no splat".to_vec(), true)).await.unwrap();
     assert!(matches!(answer, Scored::Invalid { .. }), "{answer:?}");
+}
+
+#[tokio::test]
+async fn its_child_answers_jobs_in_flight_each_with_its_own() {
+    if let Err(error) = runtime::ensure_library() {
+        eprintln!("skipped: {error}");
+        return;
+    }
+    let models = tempfile::tempdir().unwrap();
+    synthetic::write(models.path()).unwrap();
+    let program = ChildProgram { program: Path::new(PROGRAM).to_owned(), subcommand: "worker" };
+    let child = ChildArgs { models: models.path().to_owned(), splats_max: 100_000 };
+    let process = ScoringProcess::new(program, child);
+    let job = |quality: Option<Quality>| {
+        let splats = quality.map(|quality| object("a red wooden robot", quality, 17));
+        let spz = splats.map(|splats| sn17_splat::encode_spz(&splats, SpzDialect::Network, 1).unwrap());
+        process.score(ScoringJob {
+            task: TaskId(1),
+            hotkey: Hotkey([1; 32]),
+            splat: Bytes::from(spz.unwrap_or_else(|| b"no splat".to_vec())),
+            prompt: ScoringPrompt::Text("a red wooden robot".to_owned()),
+            wants_pictures: false,
+        })
+    };
+    let alone = [job(Some(Quality::Intact)).await.unwrap(), job(Some(Quality::Noisy)).await.unwrap()];
+    assert_ne!(alone[0], alone[1]);
+    let (intact, noisy, none, again) = tokio::join!(
+        job(Some(Quality::Intact)),
+        job(Some(Quality::Noisy)),
+        job(None),
+        job(Some(Quality::Intact))
+    );
+    assert_eq!([intact.unwrap(), noisy.unwrap()], alone);
+    assert!(matches!(none.unwrap(), Scored::Invalid { .. }));
+    assert_eq!(again.unwrap(), alone[0]);
 }
 
 #[test]

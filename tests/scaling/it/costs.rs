@@ -31,7 +31,8 @@ impl Scorer for Good {
         let previews = Some(Previews {
             front: png.clone(),
             grid: png.clone(),
-            neutral: job.wants_pictures.then_some(png),
+            neutral: job.wants_pictures.then(|| png.clone()),
+            turntable: job.wants_pictures.then_some(png),
         });
         Ok(Scored::Measured { views, synthetic: false, previews, likeness: None })
     }

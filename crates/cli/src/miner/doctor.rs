@@ -106,7 +106,7 @@ fn local_score(file: &PathBuf, prompt: &str, models: Option<&PathBuf>) -> anyhow
     let policy = Policy::default();
     let mut scorer = Scorer::load(&folder, &ScorerOptions::default())?;
     let prompt = ScoringPrompt::Text(prompt.to_owned());
-    match measure(&bytes, &prompt, &mut CpuRenderer, &mut scorer, policy.submissions.splats_max, None)? {
+    match measure(&bytes, &prompt, &mut CpuRenderer, &mut scorer, policy.submissions.splats_max)? {
         Measured::Invalid(reason) => anyhow::bail!("{reason}"),
         Measured::Views { raw, .. } => {
             let metrics = Metrics::from_views(&raw.to_views(), PromptKind::Text, &policy.metrics);

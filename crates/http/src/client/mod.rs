@@ -2,6 +2,7 @@
 
 mod archive;
 mod image;
+mod preview;
 mod prompt;
 mod result;
 
@@ -20,6 +21,7 @@ use sn17_wire::client::{
 };
 use sn17_wire::ss58;
 
+pub(crate) use preview::get_preview;
 pub(crate) use result::get_result;
 
 use crate::limiter::Rule;

@@ -36,9 +36,12 @@ async fn every_key_error_has_its_text() {
         (Some(UNKNOWN_ID), 401, "Unauthorized request: Invalid API key"),
     ];
     for (key, status, text) in cases {
-        for (method, path) in
-            [("POST", "/add_task"), ("GET", "/get_status?id=x"), ("GET", "/get_result?id=x")]
-        {
+        for (method, path) in [
+            ("POST", "/add_task"),
+            ("GET", "/get_status?id=x"),
+            ("GET", "/get_result?id=x"),
+            ("GET", "/get_preview?id=x"),
+        ] {
             let mut request = Request::builder().method(method).uri(path);
             if let Some(key) = key {
                 request = request.header("x-api-key", key);

@@ -21,6 +21,7 @@ async fn a_host_has_its_own_routes_and_knows_no_others() {
         "/add_task",
         "/get_status",
         "/get_result",
+        "/get_preview",
         "/admin/standings",
         "/leaderboard",
         "/leaderboard/x/history",
