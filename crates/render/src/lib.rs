@@ -23,6 +23,7 @@ mod sheet;
 mod sides;
 mod surface;
 mod validity;
+mod wgpu;
 
 pub use camera::{Camera, FRONT_VIEW, JUDGE_SIZE_PX, judge_views};
 pub use frame::{Frame, PngError};
@@ -35,3 +36,4 @@ pub use sheet::{DUEL_VIEWS, contact_sheet, duel_grid};
 pub use sides::depth_of_sides;
 pub use surface::Surface;
 pub use validity::{InvalidSplat, ValidityRules, check};
+pub use wgpu::{Adapters, NoDevice, WgpuRenderer};

@@ -190,7 +190,7 @@ pub fn render_views(
     cameras.iter().map(|camera| render(scene, camera, WHITE, budget)).collect()
 }
 
-fn check_budget(scene: &Scene, camera: &Camera, budget: &RenderBudget) -> Result<(), RenderError> {
+pub(crate) fn check_budget(scene: &Scene, camera: &Camera, budget: &RenderBudget) -> Result<(), RenderError> {
     let found = scene.gaussians.len();
     if found > budget.splats_max {
         return Err(RenderError::TooManySplats { found, maximum: budget.splats_max });

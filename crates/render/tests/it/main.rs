@@ -22,3 +22,4 @@ mod sheets;
 mod sides;
 mod text;
 mod validity;
+mod wgpu;

@@ -1,0 +1,196 @@
+//! The renderer on a device with compute shaders: project, sort by depth, list by tile, blend.
+//!
+//! Splats are sorted by depth once for each view; the pairs of splats and tiles are written in that order and then
+//! sorted, stably, by view and tile alone. That is the order of (view, tile, depth) keys for a third of the work.
+//!
+//! A call makes two submissions: the first projects, sorts and counts all views, and the second, once the memory for the
+//! pairs is known to be within the budget, lists and blends them. What exceeds the largest binding of the device is
+//! done in several batches of views. No kernel needs subgroups, or adds floats in an order that may vary.
+
+mod device;
+mod kernels;
+
+use std::time::Instant;
+
+use rayon::prelude::*;
+
+use self::device::Gpu;
+pub use self::device::{Adapters, NoDevice};
+use self::kernels::{Batch, DEPTH_BITS, Drawing, Projection};
+use crate::{
+    camera::Camera,
+    project::ALPHA_FLOOR,
+    render::{RenderBudget, RenderError, check_budget},
+    renderer::{CpuRenderer, Renderer, Views, common_size},
+    scene::{Gaussian, Scene},
+};
+
+/// Numbers that a Gaussian is uploaded as.
+const GAUSSIAN_FLOATS: usize = 14;
+/// Most bytes that the projected splats of a group of views may take; the lists of tiles may take as many again.
+const GROUP_BYTES_MAX: u64 = 2 << 30;
+
+/// A [`Renderer`] on a graphics device, or on the processor by a software driver.
+#[derive(Debug)]
+pub struct WgpuRenderer {
+    adapters: Adapters,
+    name: String,
+    /// None after a failure: the next call makes another one.
+    gpu: Option<Gpu>,
+}
+
+impl WgpuRenderer {
+    /// Takes the best device there is: discrete before integrated before all others.
+    ///
+    /// # Errors
+    /// [`NoDevice`] if there is none, or it cannot be opened.
+    pub fn new(adapters: Adapters) -> Result<Self, NoDevice> {
+        let gpu = Gpu::open(adapters)?;
+        Ok(Self { adapters, name: gpu.name.clone(), gpu: Some(gpu) })
+    }
+
+    /// Draws with a sound device, and gives it up if it fails.
+    fn draw(
+        &mut self,
+        scene: &Scene,
+        cameras: &[Camera],
+        drawing: Drawing,
+        budget: &RenderBudget,
+    ) -> Result<[Vec<u32>; 2], RenderError> {
+        for camera in cameras {
+            check_budget(scene, camera, budget)?;
+        }
+        let gpu = match self.gpu.take() {
+            Some(gpu) => gpu,
+            None => Gpu::open(self.adapters).map_err(|error| RenderError::Device(error.to_string()))?,
+        };
+        let drawn = draw(&gpu, scene, cameras, drawing, budget);
+        if drawn.as_ref().err().is_none_or(|error| !error.is_ours()) {
+            self.gpu = Some(gpu);
+        }
+        drawn
+    }
+}
+
+impl Renderer for WgpuRenderer {
+    fn views(
+        &mut self,
+        scene: &Scene,
+        cameras: &[Camera],
+        background: [f32; 3],
+        budget: &RenderBudget,
+    ) -> Result<Views, RenderError> {
+        if scene.gaussians.is_empty() || cameras.is_empty() {
+            return CpuRenderer.views(scene, cameras, background, budget);
+        }
+        let size_px = common_size(cameras);
+        let [pixels, coverage] = self.draw(scene, cameras, Drawing::Pictures(background), budget)?;
+        let mut rgb = vec![0; 3 * pixels.len()];
+        rgb.par_chunks_exact_mut(3).zip(&pixels).for_each(|(rgb, pixel)| {
+            rgb.copy_from_slice(&pixel.to_le_bytes()[..3]);
+        });
+        let coverage = coverage.into_par_iter().map(f32::from_bits).collect();
+        Ok(Views { size_px, pixels: rgb, coverage, background })
+    }
+
+    fn depths(
+        &mut self,
+        scene: &Scene,
+        cameras: &[Camera],
+        budget: &RenderBudget,
+    ) -> Result<Vec<f32>, RenderError> {
+        if scene.gaussians.is_empty() || cameras.is_empty() {
+            return CpuRenderer.depths(scene, cameras, budget);
+        }
+        common_size(cameras);
+        let [_, depths] = self.draw(scene, cameras, Drawing::Depths, budget)?;
+        Ok(depths.into_par_iter().map(f32::from_bits).collect())
+    }
+
+    fn device(&self) -> String {
+        self.name.clone()
+    }
+}
+
+/// Draws all views, in groups whose projected splats fit into one binding.
+fn draw(
+    gpu: &Gpu,
+    scene: &Scene,
+    cameras: &[Camera],
+    drawing: Drawing,
+    budget: &RenderBudget,
+) -> Result<[Vec<u32>; 2], RenderError> {
+    let deadline = Deadline { at: Instant::now() + budget.time_max, budget };
+    let splats = scene.gaussians.len() as u64;
+    let gaussian_bytes = splats * GAUSSIAN_FLOATS as u64 * 4;
+    if gaussian_bytes > gpu.binding_bytes_max || splats * kernels::PROJECTED_BYTES > gpu.binding_bytes_max {
+        let message = format!("{splats} splats do not fit into a binding of {} bytes", gpu.binding_bytes_max);
+        return Err(RenderError::Device(message));
+    }
+    let gaussians = gpu.upload("gaussians", &packed(&scene.gaussians));
+    let fitting = gpu.binding_bytes_max.min(GROUP_BYTES_MAX) / (splats * kernels::PROJECTED_BYTES);
+    let group = usize::try_from(fitting).unwrap_or(usize::MAX).clamp(1, cameras.len());
+    let mut drawn = [Vec::new(), Vec::new()];
+    for cameras in cameras.chunks(group) {
+        let projection = Projection::run(gpu, &gaussians, splats, cameras, &deadline)?;
+        for &found in &projection.pairs {
+            if u64::from(found) > budget.tile_pairs_max {
+                return Err(RenderError::TooManyTilePairs {
+                    found: found.into(),
+                    maximum: budget.tile_pairs_max,
+                });
+            }
+        }
+        let pairs_max = gpu.binding_bytes_max.min(GROUP_BYTES_MAX / 4) / 4;
+        let pictures = projection.pictures(gpu, drawing);
+        for batch in Batch::of(&projection.pairs, pairs_max) {
+            projection.blend(gpu, &batch, &pictures, &deadline)?;
+        }
+        for (all, part) in drawn.iter_mut().zip(pictures.read(gpu, &deadline)?) {
+            all.extend(part);
+        }
+    }
+    Ok(drawn)
+}
+
+/// When a call has to be done.
+#[derive(Debug)]
+struct Deadline<'a> {
+    at: Instant,
+    budget: &'a RenderBudget,
+}
+
+impl Deadline<'_> {
+    fn missed(&self) -> RenderError {
+        RenderError::TooLong { maximum: self.budget.time_max }
+    }
+}
+
+/// The Gaussians as the kernels read them: mean, covariance, opacity, colour, ln(255 opacity).
+fn packed(gaussians: &[Gaussian]) -> Vec<u8> {
+    let mut bytes = vec![0; gaussians.len() * GAUSSIAN_FLOATS * 4];
+    bytes.par_chunks_exact_mut(GAUSSIAN_FLOATS * 4).zip(gaussians).for_each(|(bytes, gaussian)| {
+        let Gaussian { mean: [x, y, z], covariance: [xx, xy, xz, yy, yz, zz], opacity, color: [r, g, b] } =
+            *gaussian;
+        let log_opacity = (opacity / ALPHA_FLOOR).ln();
+        let numbers = [x, y, z, xx, xy, xz, yy, yz, zz, opacity, r, g, b, log_opacity];
+        for (place, number) in bytes.chunks_exact_mut(4).zip(numbers) {
+            place.copy_from_slice(&number.to_le_bytes());
+        }
+    });
+    bytes
+}
+
+/// A camera as the kernels read it: three rows, the lens, and the key of what is hidden.
+fn camera_floats(camera: &Camera) -> [f32; 20] {
+    let [right, down, forward] = camera.world_to_camera;
+    #[expect(clippy::cast_precision_loss, reason = "pictures are some thousand pixels wide")]
+    let lens = [camera.focal_px, camera.principal_px, camera.size_px as f32, camera.near];
+    let hidden = f32::from_bits((1 << DEPTH_BITS) - 1);
+    let rest = [camera.far, hidden, 0.0, 0.0];
+    let mut floats = [0.0; 20];
+    for (place, number) in floats.iter_mut().zip([right, down, forward, lens, rest].into_iter().flatten()) {
+        *place = number;
+    }
+    floats
+}
