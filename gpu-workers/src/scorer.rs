@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Args;
 use sn17_aws::settings::Role;
-use sn17_worker::{ChildArgs, ChildProgram, ScoringProcess, models};
+use sn17_worker::{ChildArgs, ChildProgram, RendererChoice, ScoringProcess, models};
 
 use crate::fleet::{Hand, PROCESSES_MAX};
 use crate::program::{self, ProgramArgs};
@@ -34,6 +34,9 @@ pub struct ScorerArgs {
     /// Folder of the model files; without it, synthetic ones are made.
     #[arg(long, env = "SN17_MODELS", value_name = "DIR")]
     models: Option<PathBuf>,
+    /// What renders.
+    #[arg(long, value_enum, default_value_t, env = "SN17_RENDERER")]
+    renderer: RendererChoice,
     #[command(flatten)]
     program: ProgramArgs,
 }
@@ -55,7 +58,7 @@ async fn scorers(args: &ScorerArgs, splats_max: usize) -> anyhow::Result<Vec<Han
     let program = ChildProgram { program, subcommand: "worker" };
     let mut hands = Vec::new();
     for _ in 0..args.processes {
-        let child = ChildArgs { models: models.clone(), splats_max };
+        let child = ChildArgs { models: models.clone(), splats_max, renderer: args.renderer };
         let process = ScoringProcess::new(program.clone(), child);
         let ready = process.start().await.context("scoring cannot start")?;
         tracing::info!(

@@ -64,6 +64,12 @@ async fn a_good_splat_is_accepted_and_what_is_none_is_refused_with_its_reason(ho
     assert!(server.get(&format!("/get_result?id={id}")).await.body == good);
     let ply = server.get(&format!("/get_result?id={id}&format=ply")).await;
     assert!(ply.body.starts_with(b"ply\n"), "{}", ply.status);
+    for (picture, begins) in [("front", &b"\x89PNG"[..]), ("grid", b"\x89PNG"), ("turntable", b"RIFF")] {
+        let shown = server.get(&format!("/get_preview?id={id}&picture={picture}")).await;
+        assert!(shown.body.starts_with(begins), "{picture}: {}", shown.status);
+    }
+    let refused = server.get(&format!("/get_preview?id={id}&picture=neutral")).await;
+    assert_eq!(refused.status, 400, "{}", refused.text());
     if worker.is_none() {
         assert!(stored(&server, "previews") > 0, "front view and grid are kept");
     }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use sn17_render::{
-    BBOX_DEFAULT, Camera, DUEL_VIEWS, Frame, JUDGE_SIZE_PX, RenderBudget, Scene, WHITE, contact_sheet,
-    duel_grid, judge_views, normalise, render, render_views,
+    Adapters, BBOX_DEFAULT, Camera, CpuRenderer, DUEL_VIEWS, Frame, JUDGE_SIZE_PX, RenderBudget, Renderer,
+    Scene, WHITE, WgpuRenderer, contact_sheet, duel_grid, judge_views, normalise,
 };
 use sn17_splat::{Limits, decode};
 
@@ -49,6 +49,8 @@ pub(crate) struct RenderArgs {
 enum Backend {
     /// The reference renderer, on every core.
     Cpu,
+    /// Compute shaders, on graphics hardware where there is some, else on a software driver.
+    Wgpu,
 }
 
 /// Renders the file and writes the picture.
@@ -61,20 +63,22 @@ pub(crate) fn run(args: &RenderArgs) -> anyhow::Result<()> {
     let splats = decode(&bytes, &Limits::default())
         .with_context(|| format!("cannot decode `{}`", args.file.display()))?;
     let scene = normalise(&splats, args.bbox).context("cannot normalise the object")?;
-    let frame = match args.backend {
-        Backend::Cpu => picture(args, &scene).context("cannot render the object")?,
+    let mut renderer: Box<dyn Renderer> = match args.backend {
+        Backend::Cpu => Box::new(CpuRenderer),
+        Backend::Wgpu => Box::new(WgpuRenderer::new(Adapters::Any)?),
     };
+    let frame = picture(args, &scene, &mut *renderer).context("cannot render the object")?;
     let png = frame.to_png().context("cannot encode the picture")?;
     std::fs::write(&args.output, png).with_context(|| format!("cannot write `{}`", args.output.display()))
 }
 
-fn picture(args: &RenderArgs, scene: &Scene) -> anyhow::Result<Frame> {
+fn picture(args: &RenderArgs, scene: &Scene, renderer: &mut dyn Renderer) -> anyhow::Result<Frame> {
     let budget = RenderBudget::default();
     if !args.grid && !args.contact_sheet {
         let camera = Camera::orbit(args.azimuth, args.elevation, args.radius, args.size);
-        return Ok(render(scene, &camera, WHITE, &budget)?);
+        return Ok(renderer.views(scene, &[camera], WHITE, &budget)?.frame(0));
     }
-    let views = render_views(scene, &judge_views(), &budget)?;
+    let views = renderer.views(scene, &judge_views(), WHITE, &budget)?.frames();
     if args.contact_sheet {
         return Ok(contact_sheet(&views));
     }

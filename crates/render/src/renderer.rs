@@ -1,6 +1,7 @@
 //! What draws views: the processor, or a device with compute shaders.
 
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use crate::{
     camera::Camera,
@@ -114,7 +115,9 @@ impl Renderer for CpuRenderer {
     ) -> Result<Views, RenderError> {
         let size_px = common_size(cameras);
         let mut views = Views { size_px, pixels: Vec::new(), coverage: Vec::new(), background };
+        let hurry = Hurry::new(budget);
         for camera in cameras {
+            hurry.check()?;
             let view = render_view(scene, camera, background, budget)?;
             views.pixels.extend(view.frame.pixels);
             views.coverage.extend(view.coverage);
@@ -129,7 +132,9 @@ impl Renderer for CpuRenderer {
         budget: &RenderBudget,
     ) -> Result<Vec<f32>, RenderError> {
         let mut depths = Vec::new();
+        let hurry = Hurry::new(budget);
         for camera in cameras {
+            hurry.check()?;
             depths.extend(surface_depths(scene, camera, budget)?);
         }
         Ok(depths)
@@ -137,6 +142,25 @@ impl Renderer for CpuRenderer {
 
     fn device(&self) -> String {
         format!("CPU, {} threads", rayon::current_num_threads())
+    }
+}
+
+/// The time that a call has. It is looked at before each view, whose own cost is bounded by the pairs that it may have.
+struct Hurry {
+    begun: Instant,
+    maximum: Duration,
+}
+
+impl Hurry {
+    fn new(budget: &RenderBudget) -> Self {
+        Self { begun: Instant::now(), maximum: budget.time_max }
+    }
+
+    fn check(&self) -> Result<(), RenderError> {
+        if self.begun.elapsed() >= self.maximum {
+            return Err(RenderError::TooLong { maximum: self.maximum });
+        }
+        Ok(())
     }
 }
 

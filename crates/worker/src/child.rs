@@ -14,9 +14,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use bytes::Bytes;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use sn17_app::ScoringPrompt;
-use sn17_render::{CpuRenderer, Renderer};
+use sn17_render::{Adapters, CpuRenderer, NoDevice, Renderer, WgpuRenderer};
 use sn17_score::{Scorer, ScorerOptions};
 use sn17_splat::{Container, Format};
 
@@ -34,6 +34,47 @@ pub struct ChildArgs {
     /// Most splats that are scored.
     #[arg(long, default_value_t = 2_000_000)]
     pub splats_max: usize,
+    /// What renders.
+    #[arg(long, value_enum, default_value_t)]
+    pub renderer: RendererChoice,
+}
+
+/// What renders in the scoring process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum RendererChoice {
+    /// A graphics device where there is one, else the processor.
+    #[default]
+    Auto,
+    /// The processor.
+    Cpu,
+    /// A graphics device, or a driver that stands for one on the processor; nothing else.
+    Wgpu,
+}
+
+impl RendererChoice {
+    /// The word that chooses it on a command line.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Cpu => "cpu",
+            Self::Wgpu => "wgpu",
+        }
+    }
+
+    fn renderer(self) -> Result<Box<dyn Renderer>, WorkerError> {
+        match self {
+            Self::Cpu => Ok(Box::new(CpuRenderer)),
+            Self::Wgpu => Ok(Box::new(WgpuRenderer::new(Adapters::Any)?)),
+            Self::Auto => match WgpuRenderer::new(Adapters::Hardware) {
+                Ok(renderer) => Ok(Box::new(renderer)),
+                Err(NoDevice::NotFound) => Ok(Box::new(CpuRenderer)),
+                Err(error) => {
+                    tracing::warn!(%error, "rendering on the processor instead");
+                    Ok(Box::new(CpuRenderer))
+                }
+            },
+        }
+    }
 }
 
 /// A job as it came.
@@ -63,7 +104,7 @@ struct Answers(Arc<Mutex<BufWriter<Stdout>>>);
 pub fn run(args: &ChildArgs) -> Result<(), WorkerError> {
     let mut scorer = Scorer::load(&args.models, &ScorerOptions::default())
         .map_err(|source| WorkerError::Models { folder: args.models.clone(), source })?;
-    let mut renderer = CpuRenderer;
+    let mut renderer = args.renderer.renderer()?;
     tracing::info!(renderer.device = renderer.device(), "rendering");
     let answers = Answers(Arc::new(Mutex::new(BufWriter::new(io::stdout()))));
     let ready = Ready { synthetic: scorer.is_synthetic(), model_version: scorer.version().to_owned() };
@@ -77,7 +118,7 @@ pub fn run(args: &ChildArgs) -> Result<(), WorkerError> {
         let (judge, to_judge) = sync_channel::<Step<Drawn>>(0);
         let stages = [
             scope.spawn(|| unpack_all(to_unpack, draw, args.splats_max, &utilisation, &answers)),
-            scope.spawn(|| draw_all(to_draw, judge, &mut renderer, &utilisation, &answers)),
+            scope.spawn(|| draw_all(to_draw, judge, &mut *renderer, &utilisation, &answers)),
             scope.spawn(|| measure_all(to_judge, &mut scorer, &utilisation, &answers)),
         ];
         let read = read_jobs(unpack);

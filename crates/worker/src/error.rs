@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
-use sn17_render::{PngError, RenderError};
+use sn17_render::{NoDevice, PngError, RenderError};
 use sn17_score::synthetic::WriteError;
 use sn17_score::{RuntimeError, ScoreError};
 
@@ -40,6 +40,9 @@ pub enum WorkerError {
     /// A view cannot be written as PNG.
     #[error(transparent)]
     Png(#[from] PngError),
+    /// There is no device to render on.
+    #[error(transparent)]
+    NoDevice(#[from] NoDevice),
     /// The turntable cannot be written.
     #[error("cannot write the turntable: {0}")]
     Turntable(String),

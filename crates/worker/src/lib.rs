@@ -16,7 +16,7 @@ mod scoring_process;
 mod turntable;
 mod utilisation;
 
-pub use child::{ChildArgs, run as run_child};
+pub use child::{ChildArgs, RendererChoice, run as run_child};
 pub use error::WorkerError;
 pub use exhibit::Exhibit;
 pub use lease_loop::{Remote, judge, judge_remotely, score, score_remotely};

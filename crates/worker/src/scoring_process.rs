@@ -90,7 +90,7 @@ impl ScoringProcess {
     }
 
     async fn spawn(&self) -> Result<(Running, Ready), WorkerError> {
-        let ChildArgs { models, splats_max } = &self.args;
+        let ChildArgs { models, splats_max, renderer } = &self.args;
         let mut command = Command::new(&self.program.program);
         command
             .arg(self.program.subcommand)
@@ -98,6 +98,8 @@ impl ScoringProcess {
             .arg(models)
             .arg("--splats-max")
             .arg(splats_max.to_string())
+            .arg("--renderer")
+            .arg(renderer.name())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true);

@@ -11,7 +11,7 @@ use sn17_core::{Hotkey, TaskId};
 use sn17_score::{runtime, synthetic};
 use sn17_splat::SpzDialect;
 use sn17_splat::procedural::{Quality, object};
-use sn17_worker::{ChildArgs, ChildProgram, ScoringProcess};
+use sn17_worker::{ChildArgs, ChildProgram, RendererChoice, ScoringProcess};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_scorer");
 /// Loading models twice and stopping take seconds.
@@ -62,7 +62,8 @@ async fn its_child_scores_a_splat() {
     let models = tempfile::tempdir().unwrap();
     synthetic::write(models.path()).unwrap();
     let program = ChildProgram { program: Path::new(PROGRAM).to_owned(), subcommand: "worker" };
-    let child = ChildArgs { models: models.path().to_owned(), splats_max: 100_000 };
+    let child =
+        ChildArgs { models: models.path().to_owned(), splats_max: 100_000, renderer: RendererChoice::Cpu };
     let process = ScoringProcess::new(program, child);
     assert!(process.start().await.unwrap().synthetic);
     let job = |splat: Vec<u8>, wants_pictures: bool| ScoringJob {
@@ -102,7 +103,8 @@ async fn its_child_answers_jobs_in_flight_each_with_its_own() {
     let models = tempfile::tempdir().unwrap();
     synthetic::write(models.path()).unwrap();
     let program = ChildProgram { program: Path::new(PROGRAM).to_owned(), subcommand: "worker" };
-    let child = ChildArgs { models: models.path().to_owned(), splats_max: 100_000 };
+    let child =
+        ChildArgs { models: models.path().to_owned(), splats_max: 100_000, renderer: RendererChoice::Cpu };
     let process = ScoringProcess::new(program, child);
     let job = |quality: Option<Quality>| {
         let splats = quality.map(|quality| object("a red wooden robot", quality, 17));

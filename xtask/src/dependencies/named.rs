@@ -24,7 +24,7 @@ const NAMED: &[Named] = &[
     Named { dependency: "aws-sdk-dynamodb", packages: &["sn17-aws"] },
     Named { dependency: "aws-sdk-s3", packages: &["sn17-aws"] },
     Named { dependency: "ort", packages: &["sn17-score"] },
-    Named { dependency: "wgpu", packages: &[] },
+    Named { dependency: "wgpu", packages: &["sn17-render"] },
     Named {
         dependency: "serde",
         packages: &["sn17-aws", "sn17-cli", "sn17-http", "sn17-llm", "sn17-score", "sn17-worker"],

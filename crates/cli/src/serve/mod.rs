@@ -23,7 +23,7 @@ use sn17_http::{AdminKey, Blocking, HttpOptions, RateLimits, RosterSource, Route
 use sn17_llm::JudgeArgs;
 use sn17_store::{Embedded, FolderBlobs, FolderOptions, Options};
 use sn17_wire::ss58;
-use sn17_worker::{ChildArgs, ChildProgram, ScoringProcess, models};
+use sn17_worker::{ChildArgs, ChildProgram, RendererChoice, ScoringProcess, models};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -433,7 +433,10 @@ async fn scoring_process(args: &ServeArgs, splats_max: usize) -> anyhow::Result<
     let models = models::given_or_synthetic(args.models.as_deref())?;
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     let program = ChildProgram { program, subcommand: "worker" };
-    let process = ScoringProcess::new(program, ChildArgs { models: models.clone(), splats_max });
+    let process = ScoringProcess::new(
+        program,
+        ChildArgs { models: models.clone(), splats_max, renderer: RendererChoice::default() },
+    );
     let ready = process.start().await.context("scoring cannot start (--no-worker serves without it)")?;
     let scoring =
         Scoring::Models { folder: models, version: ready.model_version, synthetic: ready.synthetic };

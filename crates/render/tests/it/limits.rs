@@ -1,6 +1,8 @@
 //! Budgets at their edges.
 
-use sn17_render::{Camera, Gaussian, RenderBudget, RenderError, Scene, WHITE, render};
+use sn17_render::{
+    Camera, CpuRenderer, Gaussian, RenderBudget, RenderError, Renderer as _, Scene, WHITE, render,
+};
 
 fn wall(count: usize) -> Scene {
     let splat = Gaussian::new([0.0; 3], [50.0; 3], [1.0, 0.0, 0.0, 0.0], 0.5, [0.5; 3]);
@@ -35,6 +37,16 @@ fn overdraw_bombs_are_refused_before_their_lists_exist() {
     let bomb = wall(20_000);
     let refusal = outcome(&bomb, 518, RenderBudget::default()).unwrap_err();
     assert_eq!(refusal, RenderError::TooManyTilePairs { found: 21_780_000, maximum: 20_000_000 }, "bomb");
+}
+
+#[test]
+fn the_time_of_a_call_is_bounded_and_the_machine_is_blamed() {
+    let budget = RenderBudget { time_max: std::time::Duration::ZERO, ..RenderBudget::default() };
+    let cameras = [Camera::orbit(0.0, 0.0, 2.5, 32)];
+    let refusal = CpuRenderer.views(&wall(1), &cameras, WHITE, &budget).unwrap_err();
+    assert_eq!(refusal, RenderError::TooLong { maximum: std::time::Duration::ZERO });
+    assert!(refusal.is_ours());
+    assert_eq!(CpuRenderer.depths(&wall(1), &cameras, &budget), Err(refusal));
 }
 
 #[test]

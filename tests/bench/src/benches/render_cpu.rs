@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Context;
 use rayon::ThreadPoolBuilder;
 use sn17_render::{BBOX_DEFAULT, RenderBudget, Scene, judge_views, normalise, render_views};
-use sn17_splat::{Limits, decode};
+use sn17_splat::{Limits, Splats, decode};
 
 use crate::contest::{Benchmark, Budget, Contest, Figure, Size};
 use crate::inputs;
@@ -22,10 +22,7 @@ const SPLATS: usize = 52_709;
 const SAMPLE: &str = "hamburger.ply";
 
 fn prepare(_: Size) -> anyhow::Result<Contest> {
-    let (splats, source) = match inputs::sample(SAMPLE)? {
-        Some(bytes) => (decode(&bytes, &Limits::default())?, "the sample file"),
-        None => (inputs::made(SPLATS), "made splats"),
-    };
+    let (splats, source) = splats()?;
     let scene = normalise(&splats, BBOX_DEFAULT)?;
     let note = format!("{source}, {} splats; baseline: the same on one thread", splats.len());
     let single = ThreadPoolBuilder::new().num_threads(1).build().context("cannot start a thread")?;
@@ -35,6 +32,14 @@ fn prepare(_: Size) -> anyhow::Result<Contest> {
         baseline: Box::new(move || single.install(|| render(&same_scene))),
         note,
         is_judged: true,
+    })
+}
+
+/// The sample, or as many made splats where there are no sample files, and which of them it is.
+pub(super) fn splats() -> anyhow::Result<(Splats, &'static str)> {
+    Ok(match inputs::sample(SAMPLE)? {
+        Some(bytes) => (decode(&bytes, &Limits::default())?, "the sample file"),
+        None => (inputs::made(SPLATS), "made splats"),
     })
 }
 
