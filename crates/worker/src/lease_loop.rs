@@ -164,6 +164,8 @@ impl LeaseLoop {
         while !*self.stop.borrow() {
             self.beat();
             let received = tokio::select! {
+                // What has come is in hand, even if the request might be dropped by now: it would stay hidden.
+                biased;
                 received = self.receive() => received,
                 () = self.dropped() => return,
             };
