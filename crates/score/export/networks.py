@@ -253,7 +253,7 @@ def scatter(module, seed):
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in module.named_parameters():
-            if parameter.ndim >= 2 and min(parameter.shape) > 1:
+            if parameter.ndim in (2, 4):
                 fan_in = math.prod(parameter.shape[1:])
                 is_selective = any(part in name for part in ("q_proj", "k_proj", "query", "key"))
                 scale = (2.0 if is_selective else 1.0) * fan_in**-0.5
