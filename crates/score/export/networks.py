@@ -99,9 +99,26 @@ class ClipText(nn.Module):
         self.clip = clip
 
     def forward(self, tokens):
-        return unit(self.clip.encode_text(tokens))
+        clip = self.clip
+        x = clip.token_embedding(tokens) + clip.positional_embedding
+        for block in clip.transformer.resblocks:
+            x = x + self.attention(block.attn, block.ln_1(x))
+            x = x + block.mlp(block.ln_2(x))
+        # The end mark has the highest id of all tokens.
+        at_end = F.one_hot(tokens.argmax(dim=-1), tokens.shape[1]).to(x.dtype)
+        return unit((at_end.unsqueeze(1) @ clip.ln_final(x)).squeeze(1) @ clip.text_projection)
 
-    original = forward
+    def attention(self, attention, x):
+        """What nn.MultiheadAttention computes; its own tracing leaves hundreds of reshapes around each layer, over
+        which ONNX Runtime 1.32 falls in half precision."""
+        heads, width = attention.num_heads, x.shape[2]
+        qkv = F.linear(x, attention.in_proj_weight, attention.in_proj_bias)
+        q, k, v = (part.unflatten(2, (heads, width // heads)).transpose(1, 2) for part in qkv.chunk(3, dim=2))
+        logits = (q * (width // heads) ** -0.5) @ k.transpose(2, 3) + self.clip.attn_mask
+        return attention.out_proj((logits.softmax(dim=-1) @ v).transpose(1, 2).flatten(2))
+
+    def original(self, tokens):
+        return self.clip.encode_text(tokens, normalize=True)
 
 
 class ImageImage(nn.Module):
