@@ -12,6 +12,7 @@
 pub mod manifest;
 pub mod runtime;
 pub mod scorer;
+mod session;
 pub mod ssim;
 pub mod synthetic;
 pub mod tokenizer;

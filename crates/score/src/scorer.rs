@@ -5,15 +5,13 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use ndarray::{Array4, ArrayView4};
-use ort::session::Session;
-use ort::session::builder::GraphOptimizationLevel;
-use ort::value::{TensorElementType, TensorRef, ValueType};
 use sn17_core::scoring::RawViews;
 
-use crate::manifest::{Dimension, Dtype, Manifest, ManifestError, Names, Role, Tensor, check_tensors};
-use crate::runtime::{self, RuntimeError};
+use crate::manifest::{Manifest, ManifestError, Role};
+use crate::runtime::RuntimeError;
+use crate::session::{CLIP_LENGTH, LoadedModel, PICTURE_LENGTH};
 use crate::ssim;
-use crate::tokenizer::{CONTEXT, ClipTokenizer};
+use crate::tokenizer::ClipTokenizer;
 
 /// The views of a splat that are scored (the original validation service's number).
 pub const VIEW_COUNT: usize = 16;
@@ -251,129 +249,18 @@ impl Scorer {
     /// Runs every model once on a blank view, so that the first splat does not pay for lazy set-up, and a model that
     /// cannot run is known at the start.
     fn warm_up(&mut self) -> Result<(), ScoreError> {
-        let blank = Array4::from_elem((1, VIEW_SIZE_PX, VIEW_SIZE_PX, 3), u8::MAX);
-        self.clip_image.frames_to(&[blank.view()], &[1, CLIP_LENGTH])?;
-        self.clip_text.tokens_to(&self.tokenizer.encode(""), &[1, CLIP_LENGTH])?;
-        self.image_image.frames_to(&[blank.view()], &[1, PICTURE_LENGTH])?;
-        self.iqa.frames_to(&[blank.view()], &[1])?;
-        self.lpips.frames_to(&[blank.view(), blank.view()], &[1])?;
+        let models = [
+            &mut self.clip_image,
+            &mut self.clip_text,
+            &mut self.image_image,
+            &mut self.iqa,
+            &mut self.lpips,
+        ];
+        for model in models {
+            model.run_blank()?;
+        }
         Ok(())
     }
-}
-
-/// Length of the embeddings of both CLIP towers (`OpenCLIP` `convnext_large_d`).
-const CLIP_LENGTH: usize = 768;
-/// Length of the embeddings of the picture tower (LLM2CLIP-Openai-L-14-336).
-const PICTURE_LENGTH: usize = 1280;
-
-/// A session with the names that its manifest gives its inputs and output.
-#[derive(Debug)]
-struct LoadedModel {
-    role: Role,
-    session: Session,
-    input_names: Vec<String>,
-    output_name: String,
-}
-
-impl LoadedModel {
-    fn load(
-        folder: &Path,
-        manifest: &Manifest,
-        role: Role,
-        options: &ScorerOptions,
-    ) -> Result<Self, ScoreError> {
-        let path = manifest.model_path(folder, role)?;
-        let environment = runtime::environment()?;
-        let commit = || -> Result<Session, ort::Error> {
-            Session::builder(&environment)?
-                .with_optimization_level(GraphOptimizationLevel::All)?
-                .with_intra_threads(options.intra_threads.get())?
-                .commit_from_file(&path)
-        };
-        let session = commit().map_err(|error| ScoreError::Load {
-            role,
-            path: path.clone(),
-            message: error.message().to_owned(),
-        })?;
-        let model = manifest.models.get(role);
-        for (side, found, expected) in
-            [("inputs", session.inputs(), &model.inputs), ("outputs", session.outputs(), &model.outputs)]
-        {
-            let tensors: Option<Vec<Tensor>> =
-                found.iter().map(|outlet| graph_tensor(outlet.name(), outlet.dtype())).collect();
-            let Some(tensors) = tensors else {
-                let message = format!("its {side} are not tensors of u8, i64 or f32");
-                return Err(ScoreError::Load { role, path, message });
-            };
-            check_tensors(role, "the graph", side, &tensors, expected, Names::Same)?;
-        }
-        let input_names = model.inputs.iter().map(|tensor| tensor.name.clone()).collect();
-        let output_name = model.outputs.iter().map(|tensor| tensor.name.clone()).next().unwrap_or_default();
-        Ok(Self { role, session, input_names, output_name })
-    }
-
-    /// Runs over batches of frames, one batch an input, and gives the output of the expected shape.
-    fn frames_to(
-        &mut self,
-        batches: &[ArrayView4<'_, u8>],
-        expected: &[usize],
-    ) -> Result<Vec<f32>, ScoreError> {
-        let role = self.role;
-        let mut inputs = Vec::with_capacity(batches.len());
-        for (name, batch) in self.input_names.iter().zip(batches) {
-            let tensor = TensorRef::from_array_view(*batch).map_err(|error| run_error(role, &error))?;
-            inputs.push((name.as_str(), tensor));
-        }
-        let outputs = self.session.run(inputs).map_err(|error| run_error(role, &error))?;
-        extract(role, outputs.get(&self.output_name), expected)
-    }
-
-    /// Runs over the tokens of one text and gives the output of the expected shape.
-    fn tokens_to(&mut self, tokens: &[i64; CONTEXT], expected: &[usize]) -> Result<Vec<f32>, ScoreError> {
-        let role = self.role;
-        let tensor = TensorRef::from_array_view(([1, CONTEXT], &tokens[..]))
-            .map_err(|error| run_error(role, &error))?;
-        let inputs: Vec<_> = self.input_names.iter().map(String::as_str).zip([tensor]).collect();
-        let outputs = self.session.run(inputs).map_err(|error| run_error(role, &error))?;
-        extract(role, outputs.get(&self.output_name), expected)
-    }
-}
-
-fn run_error(role: Role, error: &ort::Error) -> ScoreError {
-    ScoreError::Run { role, message: error.message().to_owned() }
-}
-
-fn extract(
-    role: Role,
-    output: Option<&ort::value::DynValue>,
-    expected: &[usize],
-) -> Result<Vec<f32>, ScoreError> {
-    let Some(output) = output else {
-        return Err(ScoreError::Run { role, message: "the output is missing".to_owned() });
-    };
-    let array = output.try_extract_array::<f32>().map_err(|error| run_error(role, &error))?;
-    if array.shape() != expected {
-        return Err(ScoreError::Shape { role, found: array.shape().to_vec(), expected: expected.to_vec() });
-    }
-    Ok(array.iter().copied().collect())
-}
-
-/// A graph's input or output in the manifest's terms; none if no contract could ask for it.
-fn graph_tensor(name: &str, value_type: &ValueType) -> Option<Tensor> {
-    let ValueType::Tensor { ty, shape, dimension_symbols } = value_type else { return None };
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the other twenty element types are all unusable")]
-    let dtype = match ty {
-        TensorElementType::Uint8 => Dtype::U8,
-        TensorElementType::Int64 => Dtype::I64,
-        TensorElementType::Float32 => Dtype::F32,
-        _ => return None,
-    };
-    let dimension = |(index, &length): (usize, &i64)| {
-        let symbol = || dimension_symbols.get(index).cloned().unwrap_or_default();
-        if length < 0 { Dimension::Free(symbol()) } else { Dimension::Fixed(length) }
-    };
-    let shape = shape.iter().enumerate().map(dimension).collect();
-    Some(Tensor { name: name.to_owned(), dtype, shape })
 }
 
 /// The views as one batch, and the batch of each view's successor.
