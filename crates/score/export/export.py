@@ -2,7 +2,7 @@
 
 `python export.py OUT (--random | --weights DIR | --hub) [--half]` writes one ONNX file a role, the tokenizer's merge
 list and `export.json`, the report. Standard output has one JSON object a line: {"progress": TEXT} as work goes on,
-{"error": TEXT} at the end when it fails. `sn17 models export` runs this and writes `models.json` from the report.
+{"error": TEXT} at the end when it fails.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from weights import WeightsError
 
 OPSET = 17
 # The most that a graph may differ from its original, in the graph's own units: the largest difference of a component
-# of a unit vector, of a quality, of a distance. docs/models.md has the differences that were measured.
+# of a unit vector, of a quality, of a distance.
 TOLERANCE = {"clip_image": 1e-5, "clip_text": 1e-5, "image_image": 1e-5, "iqa": 1e-5, "lpips": 1e-5}
 TOLERANCE_HALF = {"clip_image": 5e-3, "clip_text": 5e-3, "image_image": 5e-3, "iqa": 2e-2, "lpips": 5e-3}
 # A comparison says nothing when the network answers alike whatever it is shown: results of different inputs must be
