@@ -57,7 +57,7 @@ impl Exhibit {
 
 #[cfg(test)]
 mod tests {
-    use sn17_render::{BBOX_DEFAULT, CpuRenderer, WHITE, judge_views};
+    use sn17_render::{BBOX_DEFAULT, CpuRenderer, RenderError, WHITE, judge_views};
     use sn17_splat::procedural::{Quality, object};
     use sn17_splat::{Limits, SpzDialect};
 
@@ -89,5 +89,16 @@ mod tests {
         }
         assert_ne!(first.grid, first.neutral);
         assert!(first.turntable.starts_with(b"RIFF"));
+    }
+
+    #[test]
+    fn what_is_too_costly_from_the_sides_is_said_to_be_so() {
+        let splats = object("a red robot", Quality::Intact, 1);
+        let scene = sn17_render::normalise(&splats, BBOX_DEFAULT).unwrap();
+        let (mut cpu, budget) = (CpuRenderer, RenderBudget::default());
+        let views = cpu.views(&scene, &judge_views(), WHITE, &budget).unwrap();
+        let budget = RenderBudget { tile_pairs_max: 1, ..budget };
+        let outcome = Exhibit::new(&splats, &scene, &views, &mut cpu, &budget, 1);
+        assert!(matches!(outcome, Err(WorkerError::Render(RenderError::TooManyTilePairs { .. }))));
     }
 }

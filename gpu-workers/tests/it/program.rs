@@ -53,28 +53,42 @@ impl Drop for Worker {
     }
 }
 
-#[tokio::test]
-async fn its_child_scores_a_splat() {
+/// A process that scores with synthetic models, and their folder; none where there is no runtime for them.
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+fn scoring_process() -> Option<(ScoringProcess, tempfile::TempDir)> {
     if let Err(error) = runtime::ensure_library() {
         eprintln!("skipped: {error}");
-        return;
+        return None;
     }
     let models = tempfile::tempdir().unwrap();
     synthetic::write(models.path()).unwrap();
     let program = ChildProgram { program: Path::new(PROGRAM).to_owned(), subcommand: "worker" };
     let child =
         ChildArgs { models: models.path().to_owned(), splats_max: 100_000, renderer: RendererChoice::Cpu };
-    let process = ScoringProcess::new(program, child);
-    assert!(process.start().await.unwrap().synthetic);
-    let job = |splat: Vec<u8>, wants_pictures: bool| ScoringJob {
+    Some((ScoringProcess::new(program, child), models))
+}
+
+/// A submission of a client's task.
+fn job(splat: Vec<u8>, wants_pictures: bool) -> ScoringJob {
+    ScoringJob {
         task: TaskId(1),
         hotkey: Hotkey([1; 32]),
         splat: Bytes::from(splat),
         prompt: ScoringPrompt::Text("a red wooden robot".to_owned()),
         wants_pictures,
-    };
-    let splats = object("a red wooden robot", Quality::Intact, 17);
-    let spz = sn17_splat::encode_spz(&splats, SpzDialect::Network, 1).unwrap();
+    }
+}
+
+fn spz(quality: Quality) -> Vec<u8> {
+    let splats = object("a red wooden robot", quality, 17);
+    sn17_splat::encode_spz(&splats, SpzDialect::Network, 1).unwrap()
+}
+
+#[tokio::test]
+async fn its_child_scores_a_splat() {
+    let Some((process, _models)) = scoring_process() else { return };
+    assert!(process.start().await.unwrap().synthetic);
+    let spz = spz(Quality::Intact);
     for wants_pictures in [true, false] {
         match process.score(job(spz.clone(), wants_pictures)).await.unwrap() {
             Scored::Measured { views, synthetic, previews, likeness } => {
@@ -96,38 +110,25 @@ async fn its_child_scores_a_splat() {
 
 #[tokio::test]
 async fn its_child_answers_jobs_in_flight_each_with_its_own() {
-    if let Err(error) = runtime::ensure_library() {
-        eprintln!("skipped: {error}");
-        return;
-    }
-    let models = tempfile::tempdir().unwrap();
-    synthetic::write(models.path()).unwrap();
-    let program = ChildProgram { program: Path::new(PROGRAM).to_owned(), subcommand: "worker" };
-    let child =
-        ChildArgs { models: models.path().to_owned(), splats_max: 100_000, renderer: RendererChoice::Cpu };
-    let process = ScoringProcess::new(program, child);
-    let job = |quality: Option<Quality>| {
-        let splats = quality.map(|quality| object("a red wooden robot", quality, 17));
-        let spz = splats.map(|splats| sn17_splat::encode_spz(&splats, SpzDialect::Network, 1).unwrap());
-        process.score(ScoringJob {
-            task: TaskId(1),
-            hotkey: Hotkey([1; 32]),
-            splat: Bytes::from(spz.unwrap_or_else(|| b"no splat".to_vec())),
-            prompt: ScoringPrompt::Text("a red wooden robot".to_owned()),
-            wants_pictures: false,
-        })
-    };
-    let alone = [job(Some(Quality::Intact)).await.unwrap(), job(Some(Quality::Noisy)).await.unwrap()];
+    let Some((process, _models)) = scoring_process() else { return };
+    let scored = |splat: Vec<u8>| process.score(job(splat, false));
+    let (intact, noisy) = (spz(Quality::Intact), spz(Quality::Noisy));
+    let alone = [scored(intact.clone()).await.unwrap(), scored(noisy.clone()).await.unwrap()];
     assert_ne!(alone[0], alone[1]);
-    let (intact, noisy, none, again) = tokio::join!(
-        job(Some(Quality::Intact)),
-        job(Some(Quality::Noisy)),
-        job(None),
-        job(Some(Quality::Intact))
-    );
-    assert_eq!([intact.unwrap(), noisy.unwrap()], alone);
+    let (first, second, none, again) =
+        tokio::join!(scored(intact.clone()), scored(noisy), scored(b"no splat".to_vec()), scored(intact));
+    assert_eq!([first.unwrap(), second.unwrap()], alone);
     assert!(matches!(none.unwrap(), Scored::Invalid { .. }));
     assert_eq!(again.unwrap(), alone[0]);
+}
+
+#[test]
+fn it_takes_one_to_eight_submissions_in_flight() {
+    for (in_flight, is_taken) in [("0", false), ("1", true), ("8", true), ("9", false)] {
+        // What its environment lacks is said after what is wrong with its arguments, and by another code.
+        let code = run(&["--in-flight", in_flight]).status.code();
+        assert_eq!(code, Some(if is_taken { 1 } else { 2 }), "{in_flight}");
+    }
 }
 
 #[test]

@@ -433,10 +433,8 @@ async fn scoring_process(args: &ServeArgs, splats_max: usize) -> anyhow::Result<
     let models = models::given_or_synthetic(args.models.as_deref())?;
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     let program = ChildProgram { program, subcommand: "worker" };
-    let process = ScoringProcess::new(
-        program,
-        ChildArgs { models: models.clone(), splats_max, renderer: RendererChoice::default() },
-    );
+    let child = ChildArgs { models: models.clone(), splats_max, renderer: RendererChoice::default() };
+    let process = ScoringProcess::new(program, child);
     let ready = process.start().await.context("scoring cannot start (--no-worker serves without it)")?;
     let scoring =
         Scoring::Models { folder: models, version: ready.model_version, synthetic: ready.synthetic };

@@ -169,6 +169,39 @@ async fn a_task_is_its_owners() {
     assert_eq!(status.text(), "{\"status\":\"NoResult\"}");
     let result = world.send(get(format!("/get_result?id={id}"))).await;
     assert_eq!((result.status, result.text()), (404, &*format!("Task ID {id} not found")));
+    let preview = world.send(get(format!("/get_preview?id={id}"))).await;
+    assert_eq!((preview.status, preview.text()), (404, &*format!("Task ID {id} not found")));
+}
+
+#[tokio::test]
+async fn pictures_are_those_of_the_best_result_and_are_missing_where_none_were_kept() {
+    let (world, id) = succeeded().await;
+    let none = format!("No results found for task ID {id}");
+    let best = sn17_wire::ss58::encode(&miner(2).hotkey());
+    for (picture, file, media_type) in [
+        ("", "front.png", "image/png"),
+        ("&picture=front", "front.png", "image/png"),
+        ("&picture=grid", "grid.png", "image/png"),
+        ("&picture=turntable", "turntable.webp", "image/webp"),
+    ] {
+        let path = format!("/get_preview?id={id}{picture}");
+        let key = BlobKey(format!("previews/{id}/{best}.{file}"));
+        let blobs = &world.app.ports().blobs;
+        blobs.delete(&key).await.unwrap();
+        let answer = world.get(&path).await;
+        assert_eq!((answer.status, answer.text()), (404, &*none), "{picture}");
+        let upload = blobs.begin(&key).await.unwrap();
+        blobs.part(&upload, file.into()).await.unwrap();
+        blobs.finish(&upload).await.unwrap();
+        let answer = world.get(&path).await;
+        assert_eq!((answer.status, answer.text()), (200, file), "{picture}");
+        assert_eq!(answer.header("content-type"), media_type);
+        assert_eq!(answer.header("content-length"), file.len().to_string());
+    }
+    for picture in ["neutral", "Front", ""] {
+        let answer = world.get(&format!("/get_preview?id={id}&picture={picture}")).await;
+        assert_eq!(answer.status, 400, "{picture}");
+    }
 }
 
 #[tokio::test]

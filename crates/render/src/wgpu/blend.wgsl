@@ -1,15 +1,8 @@
 // Front-to-back blending, as `composite.rs` and `surface.rs` do it: a thread a pixel, a workgroup a tile.
 
 const ALPHA_CAP: f32 = 0.999;
-const ALPHA_FLOOR: f32 = 1.0 / 255.0;
 const TRANSMITTANCE_STOP: f32 = 1e-4;
 const LIGHT_BEHIND: f32 = 0.5;
-
-struct Projected {
-    a: vec4<f32>,
-    b: vec4<f32>,
-    color: vec4<f32>,
-}
 
 struct Picture {
     background: vec4<f32>,
@@ -58,26 +51,52 @@ fn byte(light: f32) -> u32 {
     return u32(clamp(light, 0.0, 1.0) * 255.0);
 }
 
-@compute @workgroup_size(16, 16)
-fn blend(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+// The pixel of a thread.
+struct Pixel {
+    is_in_picture: bool,
+    // Its centre.
+    x: f32,
+    y: f32,
+    // The list of its tile.
+    span: vec2<u32>,
+    // Its place in what is written.
+    to: u32,
+}
+
+fn pixel_of(group: vec3<u32>, local: vec3<u32>) -> Pixel {
     let column = group.x % picture.across * 16u + local.x;
     let row = group.x / picture.across * 16u + local.y;
-    if column >= picture.size || row >= picture.size {
+    return Pixel(
+        column < picture.size && row < picture.size,
+        f32(column) + 0.5,
+        f32(row) + 0.5,
+        spans[group.y * picture.across * picture.across + group.x],
+        ((picture.first_view + group.y) * picture.size + row) * picture.size + column,
+    );
+}
+
+// What a splat hides of a pixel, not capped; 0 where that is too little to be drawn.
+fn alpha_at(splat: Projected, pixel: Pixel) -> f32 {
+    let sigma = sigma_at(splat, pixel.x, pixel.y);
+    if !(sigma >= 0.0 && sigma <= splat.b.w) {
+        return 0.0;
+    }
+    let alpha = splat.b.y * falloff(-sigma);
+    return select(0.0, alpha, alpha >= ALPHA_FLOOR);
+}
+
+@compute @workgroup_size(16, 16)
+fn blend(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let pixel = pixel_of(group, local);
+    if !pixel.is_in_picture {
         return;
     }
-    let span = spans[group.y * picture.across * picture.across + group.x];
-    let x = f32(column) + 0.5;
-    let y = f32(row) + 0.5;
     var light = 1.0;
     var color = vec3<f32>(0.0);
-    for (var at = span.x; at < span.y; at++) {
+    for (var at = pixel.span.x; at < pixel.span.y; at++) {
         let splat = projected[pair_values[at]];
-        let sigma = sigma_at(splat, x, y);
-        if !(sigma >= 0.0 && sigma <= splat.b.w) {
-            continue;
-        }
-        let alpha = min(splat.b.y * falloff(-sigma), ALPHA_CAP);
-        if alpha < ALPHA_FLOOR {
+        let alpha = min(alpha_at(splat, pixel), ALPHA_CAP);
+        if alpha == 0.0 {
             continue;
         }
         let behind = light * (1.0 - alpha);
@@ -87,39 +106,26 @@ fn blend(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) 
         color += splat.color.xyz * (alpha * light);
         light = behind;
     }
-    let to = ((picture.first_view + group.y) * picture.size + row) * picture.size + column;
     let shown = color + light * picture.background.xyz;
-    pixels[to] = byte(shown.x) | (byte(shown.y) << 8u) | (byte(shown.z) << 16u);
-    second[to] = bitcast<u32>(1.0 - light);
+    pixels[pixel.to] = byte(shown.x) | (byte(shown.y) << 8u) | (byte(shown.z) << 16u);
+    second[pixel.to] = bitcast<u32>(1.0 - light);
 }
 
 @compute @workgroup_size(16, 16)
 fn find_depths(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let column = group.x % picture.across * 16u + local.x;
-    let row = group.x / picture.across * 16u + local.y;
-    if column >= picture.size || row >= picture.size {
+    let pixel = pixel_of(group, local);
+    if !pixel.is_in_picture {
         return;
     }
-    let span = spans[group.y * picture.across * picture.across + group.x];
-    let x = f32(column) + 0.5;
-    let y = f32(row) + 0.5;
     var light = 1.0;
     var depth = picture.infinity;
-    for (var at = span.x; at < span.y; at++) {
+    for (var at = pixel.span.x; at < pixel.span.y; at++) {
         let splat = projected[pair_values[at]];
-        let sigma = sigma_at(splat, x, y);
-        if !(sigma >= 0.0 && sigma <= splat.b.w) {
-            continue;
-        }
-        let alpha = splat.b.y * falloff(-sigma);
-        if alpha < ALPHA_FLOOR {
-            continue;
-        }
-        light *= 1.0 - alpha;
+        light *= 1.0 - alpha_at(splat, pixel);
         if light < LIGHT_BEHIND {
             depth = bitcast<u32>(splat.b.z);
             break;
         }
     }
-    second[((picture.first_view + group.y) * picture.size + row) * picture.size + column] = depth;
+    second[pixel.to] = depth;
 }

@@ -35,11 +35,14 @@ pub enum NoDevice {
     },
 }
 
-/// A kernel's text and entry point.
+/// The texts of the kernels that project and blend, and what both begin with.
+const PROJECTED: &str = include_str!("projected.wgsl");
+const PROJECT: &str = include_str!("project.wgsl");
+const BLEND: &str = include_str!("blend.wgsl");
+/// The texts of the kernels that sort and list, and what both begin with.
+const BLOCKS: &str = include_str!("blocks.wgsl");
 const SORT: &str = include_str!("sort.wgsl");
 const TILES: &str = include_str!("tiles.wgsl");
-const BLEND: &str = include_str!("blend.wgsl");
-const PROJECT: &str = include_str!("project.wgsl");
 /// `a * b + c` rounded once, by way of f64 where the device has it, as the reference does it.
 const FUSED_F64: &str = "fn fused(a: f32, b: f32, c: f32) -> f32 { return f32(f64(a) * f64(b) + f64(c)); }\n";
 /// The same elsewhere; not every device rounds it once.
@@ -185,16 +188,16 @@ impl Gpu {
 
 impl Kernels {
     fn compile(device: &wgpu::Device, fused: &str) -> Self {
-        let module = |label: &str, text: String| {
+        let module = |label: &str, texts: &[&str]| {
             device.create_shader_module(wgpu::ShaderModuleDescriptor {
                 label: Some(label),
-                source: wgpu::ShaderSource::Wgsl(text.into()),
+                source: wgpu::ShaderSource::Wgsl(texts.concat().into()),
             })
         };
-        let project = module("project", format!("{fused}{PROJECT}"));
-        let sort = module("sort", SORT.to_owned());
-        let tiles = module("tiles", TILES.to_owned());
-        let blend = module("blend", BLEND.to_owned());
+        let project = module("project", &[fused, PROJECTED, PROJECT]);
+        let sort = module("sort", &[BLOCKS, SORT]);
+        let tiles = module("tiles", &[BLOCKS, TILES]);
+        let blend = module("blend", &[PROJECTED, BLEND]);
         let pipeline = |module: &wgpu::ShaderModule, entry_point: &str| {
             device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label: Some(entry_point),

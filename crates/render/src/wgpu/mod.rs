@@ -194,3 +194,41 @@ fn camera_floats(camera: &Camera) -> [f32; 20] {
     }
     floats
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{render::WHITE, scene::normalise};
+    use sn17_splat::procedural::{Quality, object};
+
+    /// Draws with a device whose bindings hold so many projected splats.
+    fn with_bindings_of(splats: u64) -> Option<Result<Views, RenderError>> {
+        let mut renderer = match WgpuRenderer::new(Adapters::Any) {
+            Ok(renderer) => renderer,
+            Err(error) => {
+                assert!(std::env::var_os("SN17_EXPECT_VULKAN").is_none(), "{error}");
+                eprintln!("skipped: {error}");
+                return None;
+            }
+        };
+        if let Some(gpu) = &mut renderer.gpu {
+            gpu.binding_bytes_max = splats * kernels::PROJECTED_BYTES;
+        }
+        let scene = normalise(&object("a red robot", Quality::Intact, 1), 1.5).unwrap();
+        let cameras = [0.0, 90.0, 180.0].map(|azimuth| Camera::orbit(azimuth, -15.0, 2.5, 40));
+        Some(renderer.views(&scene, &cameras, WHITE, &RenderBudget::default()))
+    }
+
+    #[test]
+    fn views_that_do_not_fit_into_one_binding_are_drawn_in_groups() {
+        let count = object("a red robot", Quality::Intact, 1).len() as u64;
+        let Some(together) = with_bindings_of(100 * count) else { return };
+        let together = together.unwrap();
+        for of_room in [3 * count, 2 * count, 2 * count - 1] {
+            let apart = with_bindings_of(of_room).unwrap().unwrap();
+            assert!(apart == together, "room for {of_room} splats");
+        }
+        let refused = with_bindings_of(count - 1).unwrap();
+        assert!(matches!(refused, Err(RenderError::Device(_))), "{:?}", refused.err());
+    }
+}

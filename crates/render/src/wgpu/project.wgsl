@@ -1,8 +1,8 @@
-// Projection of every Gaussian to every view, as `project.rs` does it; `fused` is put in front of this text.
+// Projection of every Gaussian to every view, as `project.rs` does it; `fused` and `projected.wgsl` are put in front
+// of this text.
 
 const BLUR_PX2: f32 = 0.3;
 const EXTENT_SIGMAS: f32 = 3.33;
-const ALPHA_FLOOR: f32 = 1.0 / 255.0;
 const TILE_PX: f32 = 16.0;
 
 struct Camera {
@@ -13,14 +13,6 @@ struct Camera {
     lens: vec4<f32>,
     // Far plane and, as bits, the key of hidden splats.
     rest: vec4<f32>,
-}
-
-struct Projected {
-    // Centre, and the inverse covariance xx, xy.
-    a: vec4<f32>,
-    // Inverse covariance yy, opacity, depth, greatest sigma that can be seen.
-    b: vec4<f32>,
-    color: vec4<f32>,
 }
 
 @group(0) @binding(0) var<uniform> count: vec4<u32>;

@@ -1,14 +1,8 @@
 // A stable radix sort of keys with values, four bits a pass, and the prefix sums that it needs.
 //
-// Each of the `y` workgroups of a dispatch sorts a segment of its own. A workgroup takes a block of 4096 elements; each
-// of its 128 threads takes 32 of them that follow each other, which keeps equal keys in order.
+// Each of the `y` workgroups of a dispatch sorts a segment of its own. `blocks.wgsl` is put in front of this text.
 
 const DIGITS: u32 = 16u;
-const THREADS: u32 = 128u;
-const EACH: u32 = 32u;
-const BLOCK: u32 = 4096u;
-// Sums are cut here, so that none wraps around.
-const SUM_MAX: u32 = 0x7fffffffu;
 
 struct Pass {
     // Elements in a segment.
@@ -32,7 +26,6 @@ struct Pass {
 var<workgroup> histogram: array<atomic<u32>, DIGITS>;
 // Column t holds the counts of thread t; one row a digit.
 var<workgroup> counts: array<u32, 2048>;
-var<workgroup> partial: array<u32, THREADS>;
 
 // Counts the digits of a block.
 @compute @workgroup_size(THREADS)
@@ -54,10 +47,6 @@ fn count_digits(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocati
     }
 }
 
-fn capped(a: u32, b: u32) -> u32 {
-    return min(a + b, SUM_MAX);
-}
-
 // Turns the numbers of a segment into the sums of those before them.
 @compute @workgroup_size(THREADS)
 fn scan(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -66,18 +55,18 @@ fn scan(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let end = group.y * pass_.scanned + min((thread + 1u) * each, pass_.scanned);
     var sum = 0u;
     for (var at = first; at < end; at++) {
-        sum = capped(sum, sums[at]);
+        sum = capped_sum(sum, sums[at]);
     }
     partial[thread] = sum;
     workgroupBarrier();
     var before = 0u;
     for (var other = 0u; other < thread; other++) {
-        before = capped(before, partial[other]);
+        before = capped_sum(before, partial[other]);
     }
     for (var at = first; at < end; at++) {
         let number = sums[at];
         sums[at] = before;
-        before = capped(before, number);
+        before = capped_sum(before, number);
     }
     if thread == THREADS - 1u {
         totals[group.y] = before;

@@ -1,9 +1,4 @@
-// From splats sorted by depth to the list of each tile.
-
-const THREADS: u32 = 128u;
-const EACH: u32 = 32u;
-const BLOCK: u32 = 4096u;
-const SUM_MAX: u32 = 0x7fffffffu;
+// From splats sorted by depth to the list of each tile. `blocks.wgsl` is put in front of this text.
 
 struct Work {
     // Splats in a view.
@@ -31,8 +26,6 @@ struct Work {
 @group(0) @binding(6) var<storage, read_write> pair_values: array<u32>;
 @group(0) @binding(7) var<storage, read_write> spans: array<vec2<u32>>;
 
-var<workgroup> partial: array<u32, THREADS>;
-
 fn area(rect: vec2<u32>) -> u32 {
     return ((rect.x >> 16u) - (rect.x & 0xffffu)) * ((rect.y >> 16u) - (rect.y & 0xffffu));
 }
@@ -41,7 +34,7 @@ fn area(rect: vec2<u32>) -> u32 {
 fn sum_of(view: u32, first: u32) -> u32 {
     var sum = 0u;
     for (var at = first; at < min(first + EACH, work.splats); at++) {
-        sum = min(sum + area(tiles[view * work.splats + order[view * work.splats + at]]), SUM_MAX);
+        sum = capped_sum(sum, area(tiles[view * work.splats + order[view * work.splats + at]]));
     }
     return sum;
 }
@@ -53,7 +46,7 @@ fn sum_blocks(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
     if thread == 0u {
         var sum = 0u;
         for (var other = 0u; other < THREADS; other++) {
-            sum = min(sum + partial[other], SUM_MAX);
+            sum = capped_sum(sum, partial[other]);
         }
         sums[group.y * work.blocks + group.x] = sum;
     }
