@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::Context;
 
+use crate::vulkan;
 use crate::workspace::Workspace;
 
 /// Runs the measurements of `tests/bench` in a release build.
@@ -17,6 +18,12 @@ pub(crate) fn bench(workspace: &Workspace, full: bool, names: &[String]) -> anyh
         command.arg("--full");
     }
     give_fixtures(workspace, &mut command);
+    match vulkan::variables(workspace)? {
+        Ok(variables) => {
+            command.envs(variables);
+        }
+        Err(reason) => eprintln!("{reason}"),
+    }
     succeed(&mut command)
 }
 

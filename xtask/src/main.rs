@@ -15,6 +15,7 @@ mod python;
 mod report;
 mod rust_tests;
 mod stages;
+mod vulkan;
 mod wasm;
 mod workspace;
 
@@ -45,7 +46,7 @@ enum Command {
         /// Measure what the budgets speak of where that takes minutes.
         #[arg(long)]
         full: bool,
-        /// The measurements to make; all of them without a name.
+        /// The measurements to make, by their names or what these begin with (`render`); all of them without a name.
         names: Vec<String>,
     },
     /// Plays seasons of the competition in virtual time: how well each policy ranks miners of known quality.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::report::{Outcome, Report};
 use crate::workspace::Workspace;
-use crate::{aws, dependencies, edge, language_model, process, python, rust_tests, wasm};
+use crate::{aws, dependencies, edge, language_model, process, python, rust_tests, vulkan, wasm};
 
 /// Bound on one command of cargo.
 const CARGO_LIMIT: Duration = Duration::from_secs(3600);
@@ -34,9 +34,18 @@ pub(crate) fn run(workspace: &Workspace, report: &mut Report) -> anyhow::Result<
         Ok(process::run(&mut command, CARGO_LIMIT)?.into())
     });
     edge::check_stage(workspace, report);
-    let vectors = wasm_stages(workspace, report);
+    let mut variables = wasm_stages(workspace, report);
+    house(report, "vulkan", || {
+        Ok(match vulkan::variables(workspace)? {
+            Ok(found) => {
+                variables.extend(found);
+                Outcome::Passed
+            }
+            Err(reason) => Outcome::Skipped(reason),
+        })
+    });
     let programs = rust_tests::build(workspace, report)?;
-    rust_tests::run(workspace, &programs, &vectors, report)?;
+    rust_tests::run(workspace, &programs, &variables, report)?;
     language_model::run(workspace, &programs, report)?;
     rust_tests::run_doctests(workspace, report)?;
     house(report, "season", || {

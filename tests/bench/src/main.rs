@@ -49,7 +49,7 @@ struct Arguments {
     /// Serve the routes of an edge instead, as the environment says; for the program itself.
     #[arg(long, hide = true)]
     native_edge: bool,
-    /// The measurements to make; all of them without a name.
+    /// The measurements to make, by their names or what these begin with (`render`); all of them without a name.
     names: Vec<String>,
 }
 
@@ -66,7 +66,7 @@ fn main() -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     for name in &arguments.names {
-        if !BENCHMARKS.iter().any(|benchmark| benchmark.names().any(|known| known == name)) {
+        if !BENCHMARKS.iter().any(|benchmark| benchmark.names().any(|known| is_meant(known, name))) {
             let known: Vec<&str> = BENCHMARKS.iter().flat_map(contest::Benchmark::names).collect();
             anyhow::bail!("there is no measurement `{name}`, only {}", known.join(", "));
         }
@@ -75,7 +75,8 @@ fn main() -> anyhow::Result<ExitCode> {
     let size = if arguments.full { Size::Full } else { Size::Quick };
     let mut measured: Vec<Measured> = Vec::new();
     for benchmark in &BENCHMARKS {
-        let is_wanted = benchmark.names().any(|known| arguments.names.iter().any(|name| name == known));
+        let is_wanted =
+            benchmark.names().any(|known| arguments.names.iter().any(|name| is_meant(known, name)));
         if !arguments.names.is_empty() && !is_wanted {
             continue;
         }
@@ -97,4 +98,28 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     let is_missed = measured.iter().any(|one| one.is_met == Some(false));
     Ok(if is_missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Whether somebody who says `name` means the measurement `known`: its whole name, or the first parts of it.
+fn is_meant(known: &str, name: &str) -> bool {
+    known.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_their_first_parts_are_understood() {
+        for (name, expected) in [
+            ("render.cpu.hamburger16", true),
+            ("render.cpu", true),
+            ("render", true),
+            ("rend", false),
+            ("cpu", false),
+            ("render.cpu.hamburger16.more", false),
+        ] {
+            assert_eq!(is_meant("render.cpu.hamburger16", name), expected, "{name}");
+        }
+    }
 }
