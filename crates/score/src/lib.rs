@@ -6,9 +6,10 @@
 //! normalisation run inside the session, all views in one batch. The outlier filter, the means and the score belong
 //! to `sn17_core::scoring`.
 //!
-//! The real weights cannot be shipped. [`synthetic`] writes small graphs with the same inputs and outputs that
+//! The real weights cannot be shipped: [`export()`](export::export) makes graphs of them. [`synthetic`] writes small graphs with the same inputs and outputs that
 //! compute from pixels and tokens; what they say is labelled as synthetic wherever it goes.
 
+pub mod export;
 pub mod manifest;
 pub mod runtime;
 pub mod scorer;
@@ -16,8 +17,10 @@ mod session;
 pub mod ssim;
 pub mod synthetic;
 pub mod tokenizer;
+mod verify;
 
 pub use manifest::{Manifest, ManifestError};
 pub use runtime::RuntimeError;
 pub use scorer::{PromptRef, RawMetrics, ScoreError, Scorer, ScorerOptions, VIEW_COUNT, VIEW_SIZE_PX};
 pub use tokenizer::{ClipTokenizer, TokenizerError};
+pub use verify::{Checked, verify};

@@ -125,6 +125,16 @@ pub enum Vocabulary {
     Merges(File),
 }
 
+impl Vocabulary {
+    /// The file of the merges, if there is one.
+    pub fn file(&self) -> Option<&File> {
+        match self {
+            Self::Bytes => None,
+            Self::Merges(file) => Some(file),
+        }
+    }
+}
+
 /// A file of the models folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -369,17 +379,11 @@ pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-/// The file's path after its checksum is found right; read in pieces, as real weights weigh more than a gigabyte.
-fn checked_path(folder: &Path, file: &File) -> Result<PathBuf, ManifestError> {
-    let is_plain =
-        !file.name.is_empty() && Path::new(&file.name).file_name().is_some_and(|name| *name == *file.name);
-    if !is_plain {
-        return Err(ManifestError::FileName(file.name.clone()));
-    }
-    let path = folder.join(&file.name);
-    let read_error = |source| ManifestError::Read { path: path.clone(), source };
+/// The lower-case hex SHA-256 of a file, read in pieces, as real weights weigh more than a gigabyte.
+pub(crate) fn sha256_file(path: &Path) -> Result<String, ManifestError> {
+    let read_error = |source| ManifestError::Read { path: path.to_owned(), source };
     let mut hasher = Sha256::new();
-    let mut reader = fs::File::open(&path).map_err(read_error)?;
+    let mut reader = fs::File::open(path).map_err(read_error)?;
     let mut piece = vec![0; 1 << 20];
     loop {
         let length = reader.read(&mut piece).map_err(read_error)?;
@@ -388,7 +392,18 @@ fn checked_path(folder: &Path, file: &File) -> Result<PathBuf, ManifestError> {
         }
         hasher.update(&piece[..length]);
     }
-    let found = hex::encode(hasher.finalize());
+    Ok(hex::encode(hasher.finalize()))
+}
+
+/// The file's path after its checksum is found right.
+fn checked_path(folder: &Path, file: &File) -> Result<PathBuf, ManifestError> {
+    let is_plain =
+        !file.name.is_empty() && Path::new(&file.name).file_name().is_some_and(|name| *name == *file.name);
+    if !is_plain {
+        return Err(ManifestError::FileName(file.name.clone()));
+    }
+    let path = folder.join(&file.name);
+    let found = sha256_file(&path)?;
     if found != file.sha256 {
         return Err(ManifestError::Checksum { path, expected: file.sha256.clone(), found });
     }

@@ -192,19 +192,22 @@ fn fetch(python: &Path, folder: &Path) -> Result<PathBuf, RuntimeError> {
     Ok(target)
 }
 
-/// Runs a step of the fetch; a failure becomes one line with the last thing that the step said.
+/// Runs a step of the fetch.
 fn run(command: &mut Command) -> Result<(), RuntimeError> {
+    run_step(command).map_err(RuntimeError::Fetch)
+}
+
+/// Runs a program; a failure becomes one line with the last thing that it said.
+pub(crate) fn run_step(command: &mut Command) -> Result<(), String> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| RuntimeError::Fetch(format!("cannot run `{program}` ({error})")))?;
+    let output =
+        command.stdin(Stdio::null()).output().map_err(|error| format!("cannot run `{program}` ({error})"))?;
     if output.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
     let last_line = said.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no message");
-    Err(RuntimeError::Fetch(format!("`{program}` failed ({last_line})")))
+    Err(format!("`{program}` failed ({last_line})"))
 }
 
 /// The ONNX Runtime library in a folder, under the name that the platform's wheel gives it.

@@ -88,10 +88,14 @@ fn preprocessing(role: Role) -> Option<Preprocessing> {
 }
 
 /// Writes a file beside its place and moves it there, so that a reader sees the old or the new one.
-fn replace(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), WriteError> {
+pub(crate) fn replace(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), WriteError> {
     let path = folder.join(name);
     let write = || {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let mut builder = tempfile::Builder::new();
+        // Temporary files are their owner's alone by default; models are read by whom the umask lets.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.persist(&path)?;
         Ok(())
@@ -110,6 +114,18 @@ mod tests {
             assert!(graph.len() < 300_000, "{role} has {} bytes", graph.len());
             assert_eq!(graph, bytes(role));
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn files_may_be_read_by_whom_the_umask_lets() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path()).unwrap();
+        let ordinary = folder.path().join("ordinary");
+        fs::write(&ordinary, "").unwrap();
+        let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(folder.path().join(FILE_NAME)), mode(ordinary));
     }
 
     #[test]

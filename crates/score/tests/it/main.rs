@@ -7,6 +7,7 @@
 )]
 
 mod contracts;
+mod export;
 mod scenes;
 mod sensitivity;
 mod tokenizer;
