@@ -20,7 +20,7 @@ enum ModelsCommand {
         /// Folder to write to; it is made if need be.
         folder: PathBuf,
     },
-    /// Make the original's models from their public weights, with PyTorch, and compare each with its original.
+    /// Make the original's models from their public weights, with torch, and compare each with its original.
     Export {
         /// Folder to write to; it is made if need be.
         folder: PathBuf,
