@@ -1,4 +1,5 @@
 // Front-to-back blending, as `composite.rs` and `surface.rs` do it: a thread a pixel, a workgroup a tile.
+// `projected.wgsl` is put in front of this text.
 
 const ALPHA_CAP: f32 = 0.999;
 const TRANSMITTANCE_STOP: f32 = 1e-4;
@@ -51,33 +52,42 @@ fn byte(light: f32) -> u32 {
     return u32(clamp(light, 0.0, 1.0) * 255.0);
 }
 
-// The pixel of a thread.
-struct Pixel {
-    is_in_picture: bool,
-    // Its centre.
-    x: f32,
-    y: f32,
-    // The list of its tile.
-    span: vec2<u32>,
-    // Its place in what is written.
-    to: u32,
-}
+// Splats that are looked at together.
+const BATCH: u32 = 32u;
+// Half a row of a tile. All pixels of a strip go through the same splats.
+const STRIP_PX: f32 = 8.0;
+// After so many batches a workgroup looks whether any of its pixels is still open.
+const CHECK_EVERY: u32 = 4u;
 
-fn pixel_of(group: vec3<u32>, local: vec3<u32>) -> Pixel {
-    let column = group.x % picture.across * 16u + local.x;
-    let row = group.x / picture.across * 16u + local.y;
-    return Pixel(
-        column < picture.size && row < picture.size,
-        f32(column) + 0.5,
-        f32(row) + 0.5,
-        spans[group.y * picture.across * picture.across + group.x],
-        ((picture.first_view + group.y) * picture.size + row) * picture.size + column,
-    );
+// Depths instead of colours and coverage.
+override DEPTHS: bool = false;
+
+// Which splats of a batch each strip can see, a bit each. Three batches take turns: while one is read, the next may be
+// written, and the one after it is cleared.
+var<workgroup> seen: array<atomic<u32>, 96>;
+var<workgroup> is_any_open: u32;
+
+// Marks a splat in the strips of two rows of a tile, whose first pixel is at (left, top).
+fn mark(splat: Projected, bit: u32, rows: u32, left: f32, top: f32, strips: u32) {
+    for (var row = rows; row < rows + 2u; row++) {
+        let dy = splat.a.y - (top + f32(row) + 0.5);
+        if abs(dy) > splat.reach.x {
+            continue;
+        }
+        let middle = splat.a.x - splat.reach.y * dy - left;
+        let half = sqrt(max(splat.reach.z - splat.reach.w * dy * dy, 0.0)) + SLACK_PX + 0.5;
+        if middle - half <= STRIP_PX && middle + half >= 0.0 {
+            atomicOr(&seen[strips + row * 2u], bit);
+        }
+        if middle - half <= 2.0 * STRIP_PX && middle + half >= STRIP_PX {
+            atomicOr(&seen[strips + row * 2u + 1u], bit);
+        }
+    }
 }
 
 // What a splat hides of a pixel, not capped; 0 where that is too little to be drawn.
-fn alpha_at(splat: Projected, pixel: Pixel) -> f32 {
-    let sigma = sigma_at(splat, pixel.x, pixel.y);
+fn alpha_at(splat: Projected, x: f32, y: f32) -> f32 {
+    let sigma = sigma_at(splat, x, y);
     if !(sigma >= 0.0 && sigma <= splat.b.w) {
         return 0.0;
     }
@@ -85,47 +95,85 @@ fn alpha_at(splat: Projected, pixel: Pixel) -> f32 {
     return select(0.0, alpha, alpha >= ALPHA_FLOOR);
 }
 
-@compute @workgroup_size(16, 16)
-fn blend(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let pixel = pixel_of(group, local);
-    if !pixel.is_in_picture {
-        return;
-    }
+@compute @workgroup_size(256)
+fn blend(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let left = group.x % picture.across * 16u;
+    let top = group.x / picture.across * 16u;
+    let column = left + thread % 16u;
+    let row = top + thread / 16u;
+    let x = f32(column) + 0.5;
+    let y = f32(row) + 0.5;
+    let is_in_picture = column < picture.size && row < picture.size;
+    let span = spans[group.y * picture.across * picture.across + group.x];
+
+    var is_open = is_in_picture;
     var light = 1.0;
     var color = vec3<f32>(0.0);
-    for (var at = pixel.span.x; at < pixel.span.y; at++) {
-        let splat = projected[pair_values[at]];
-        let alpha = min(alpha_at(splat, pixel), ALPHA_CAP);
-        if alpha == 0.0 {
-            continue;
-        }
-        let behind = light * (1.0 - alpha);
-        if behind <= TRANSMITTANCE_STOP {
-            break;
-        }
-        color += splat.color.xyz * (alpha * light);
-        light = behind;
+    var depth = picture.infinity;
+    if thread < 96u {
+        atomicStore(&seen[thread], 0u);
     }
-    let shown = color + light * picture.background.xyz;
-    pixels[pixel.to] = byte(shown.x) | (byte(shown.y) << 8u) | (byte(shown.z) << 16u);
-    second[pixel.to] = bitcast<u32>(1.0 - light);
-}
-
-@compute @workgroup_size(16, 16)
-fn find_depths(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let pixel = pixel_of(group, local);
-    if !pixel.is_in_picture {
+    workgroupBarrier();
+    var turn = 0u;
+    for (var first = span.x; first < span.y; first += BATCH) {
+        let own = first + thread % BATCH;
+        if own < span.y {
+            mark(
+                projected[pair_values[own]], 1u << (thread % BATCH), thread / BATCH * 2u,
+                f32(left), f32(top), turn % 3u * 32u,
+            );
+        }
+        workgroupBarrier();
+        if thread < 32u {
+            atomicStore(&seen[(turn + 2u) % 3u * 32u + thread], 0u);
+        }
+        var left_over = select(0u, atomicLoad(&seen[turn % 3u * 32u + thread / 8u]), is_open);
+        while left_over != 0u {
+            let splat = projected[pair_values[first + firstTrailingBit(left_over)]];
+            left_over &= left_over - 1u;
+            let alpha = alpha_at(splat, x, y);
+            if DEPTHS {
+                light *= 1.0 - alpha;
+                if light < LIGHT_BEHIND {
+                    depth = bitcast<u32>(splat.b.z);
+                    is_open = false;
+                    left_over = 0u;
+                }
+            } else if alpha > 0.0 {
+                let capped = min(alpha, ALPHA_CAP);
+                let behind = light * (1.0 - capped);
+                if behind <= TRANSMITTANCE_STOP {
+                    is_open = false;
+                    left_over = 0u;
+                } else {
+                    color += splat.color.xyz * (capped * light);
+                    light = behind;
+                }
+            }
+        }
+        turn++;
+        if turn % CHECK_EVERY == 0u {
+            if thread == 0u {
+                is_any_open = 0u;
+            }
+            workgroupBarrier();
+            if is_open {
+                is_any_open = 1u;
+            }
+            if workgroupUniformLoad(&is_any_open) == 0u {
+                break;
+            }
+        }
+    }
+    if !is_in_picture {
         return;
     }
-    var light = 1.0;
-    var depth = picture.infinity;
-    for (var at = pixel.span.x; at < pixel.span.y; at++) {
-        let splat = projected[pair_values[at]];
-        light *= 1.0 - alpha_at(splat, pixel);
-        if light < LIGHT_BEHIND {
-            depth = bitcast<u32>(splat.b.z);
-            break;
-        }
+    let to = ((picture.first_view + group.y) * picture.size + row) * picture.size + column;
+    if DEPTHS {
+        second[to] = depth;
+        return;
     }
-    second[pixel.to] = depth;
+    let shown = color + light * picture.background.xyz;
+    pixels[to] = byte(shown.x) | (byte(shown.y) << 8u) | (byte(shown.z) << 16u);
+    second[to] = bitcast<u32>(1.0 - light);
 }

@@ -43,10 +43,9 @@ const BLEND: &str = include_str!("blend.wgsl");
 const BLOCKS: &str = include_str!("blocks.wgsl");
 const SORT: &str = include_str!("sort.wgsl");
 const TILES: &str = include_str!("tiles.wgsl");
-/// `a * b + c` rounded once, by way of f64 where the device has it, as the reference does it.
-const FUSED_F64: &str = "fn fused(a: f32, b: f32, c: f32) -> f32 { return f32(f64(a) * f64(b) + f64(c)); }\n";
-/// The same elsewhere; not every device rounds it once.
-const FUSED_F32: &str = "fn fused(a: f32, b: f32, c: f32) -> f32 { return fma(a, b, c); }\n";
+/// What must be exact, where the device has f64, and elsewhere.
+const EXACT_F64: &str = include_str!("exact_f64.wgsl");
+const EXACT_F32: &str = include_str!("exact_f32.wgsl");
 
 /// The kernels, compiled.
 #[derive(Debug)]
@@ -115,7 +114,7 @@ impl Gpu {
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| uncaptured(error.to_string())));
         device.set_device_lost_callback(move |reason, message| lost(format!("{reason:?} {message}")));
         let has_f64 = required_features.contains(wgpu::Features::SHADER_F64);
-        let kernels = Kernels::compile(&device, if has_f64 { FUSED_F64 } else { FUSED_F32 });
+        let kernels = Kernels::compile(&device, if has_f64 { EXACT_F64 } else { EXACT_F32 });
         Ok(Self { name, device, queue, kernels, binding_bytes_max, fault })
     }
 
@@ -187,27 +186,32 @@ impl Gpu {
 }
 
 impl Kernels {
-    fn compile(device: &wgpu::Device, fused: &str) -> Self {
+    fn compile(device: &wgpu::Device, exact: &str) -> Self {
         let module = |label: &str, texts: &[&str]| {
             device.create_shader_module(wgpu::ShaderModuleDescriptor {
                 label: Some(label),
                 source: wgpu::ShaderSource::Wgsl(texts.concat().into()),
             })
         };
-        let project = module("project", &[fused, PROJECTED, PROJECT]);
+        let project = module("project", &[PROJECTED, exact, PROJECT]);
         let sort = module("sort", &[BLOCKS, SORT]);
         let tiles = module("tiles", &[BLOCKS, TILES]);
         let blend = module("blend", &[PROJECTED, BLEND]);
-        let pipeline = |module: &wgpu::ShaderModule, entry_point: &str| {
+        let pipeline_with = |module: &wgpu::ShaderModule, entry_point: &str, constants: &[(&str, f64)]| {
             device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label: Some(entry_point),
                 layout: None,
                 module,
                 entry_point: Some(entry_point),
-                compilation_options: wgpu::PipelineCompilationOptions::default(),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    constants,
+                    ..wgpu::PipelineCompilationOptions::default()
+                },
                 cache: None,
             })
         };
+        let pipeline =
+            |module: &wgpu::ShaderModule, entry_point: &str| pipeline_with(module, entry_point, &[]);
         Self {
             project: pipeline(&project, "project"),
             count_digits: pipeline(&sort, "count_digits"),
@@ -217,7 +221,7 @@ impl Kernels {
             emit: pipeline(&tiles, "emit"),
             find_spans: pipeline(&tiles, "find_spans"),
             blend: pipeline(&blend, "blend"),
-            find_depths: pipeline(&blend, "find_depths"),
+            find_depths: pipeline_with(&blend, "blend", &[("DEPTHS", 1.0)]),
         }
     }
 }

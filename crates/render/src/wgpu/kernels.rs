@@ -7,7 +7,7 @@ use super::{Deadline, device::Gpu};
 use crate::{camera::Camera, render::RenderError};
 
 /// Bytes of a projected splat.
-pub(super) const PROJECTED_BYTES: u64 = 48;
+pub(super) const PROJECTED_BYTES: u64 = 64;
 /// Bits of a depth between the planes, less those of the near plane, and a value beyond all of them.
 pub(super) const DEPTH_BITS: u32 = 28;
 /// Edge of a tile in pixels, as the reference has it.
@@ -179,14 +179,11 @@ impl Projection {
             (5, &pictures.second),
         ];
         let groups = [across * across, view_count];
-        match pictures.drawing {
-            Drawing::Pictures(_) => commands.dispatch(&gpu.kernels.blend, &all, groups),
-            Drawing::Depths => {
-                let [picture, projected, values, spans, _, second] = all;
-                let bound = [picture, projected, values, spans, second];
-                commands.dispatch(&gpu.kernels.find_depths, &bound, groups);
-            }
-        }
+        let kernel = match pictures.drawing {
+            Drawing::Pictures(_) => &gpu.kernels.blend,
+            Drawing::Depths => &gpu.kernels.find_depths,
+        };
+        commands.dispatch(kernel, &all, groups);
         gpu.finish(commands.encoder, deadline)
     }
 }

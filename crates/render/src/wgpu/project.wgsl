@@ -1,5 +1,5 @@
-// Projection of every Gaussian to every view, as `project.rs` does it; `fused` and `projected.wgsl` are put in front
-// of this text.
+// Projection of every Gaussian to every view, as `project.rs` does it; `projected.wgsl` and a text that depends on the
+// device's precision are put in front of this one.
 
 const BLUR_PX2: f32 = 0.3;
 const EXTENT_SIGMAS: f32 = 3.33;
@@ -130,6 +130,7 @@ fn project(@builtin(global_invocation_id) id: vec3<u32>) {
         // A little more than where the opacity falls below the floor, for the rounding of sigma.
         vec4<f32>(conic.z, opacity, z, log_opacity + 0.01),
         vec4<f32>(color, 0.0),
+        reach_of(conic, log_opacity, center),
     );
     tiles[at] = vec2<u32>(range(center.x, radius.x, tile_count), range(center.y, radius.y, tile_count));
     keys[at] = bitcast<u32>(z) - bitcast<u32>(camera.lens.w);
