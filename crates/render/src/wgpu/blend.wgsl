@@ -67,8 +67,8 @@ override DEPTHS: bool = false;
 var<workgroup> seen: array<atomic<u32>, 96>;
 var<workgroup> is_any_open: u32;
 
-// Marks a splat in the strips of two rows of a tile, whose first pixel is at (left, top).
-fn mark(splat: Projected, bit: u32, rows: u32, left: f32, top: f32, strips: u32) {
+// Marks a splat in the strips of two rows of a tile, whose first pixel is at (left, top) and first strip at `first_strip`.
+fn mark(splat: Projected, bit: u32, rows: u32, left: f32, top: f32, first_strip: u32) {
     for (var row = rows; row < rows + 2u; row++) {
         let dy = splat.a.y - (top + f32(row) + 0.5);
         if abs(dy) > splat.reach.x {
@@ -77,10 +77,10 @@ fn mark(splat: Projected, bit: u32, rows: u32, left: f32, top: f32, strips: u32)
         let middle = splat.a.x - splat.reach.y * dy - left;
         let half = sqrt(max(splat.reach.z - splat.reach.w * dy * dy, 0.0)) + SLACK_PX + 0.5;
         if middle - half <= STRIP_PX && middle + half >= 0.0 {
-            atomicOr(&seen[strips + row * 2u], bit);
+            atomicOr(&seen[first_strip + row * 2u], bit);
         }
         if middle - half <= 2.0 * STRIP_PX && middle + half >= STRIP_PX {
-            atomicOr(&seen[strips + row * 2u + 1u], bit);
+            atomicOr(&seen[first_strip + row * 2u + 1u], bit);
         }
     }
 }
@@ -127,24 +127,24 @@ fn blend(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
         if thread < 32u {
             atomicStore(&seen[(turn + 2u) % 3u * 32u + thread], 0u);
         }
-        var left_over = select(0u, atomicLoad(&seen[turn % 3u * 32u + thread / 8u]), is_open);
-        while left_over != 0u {
-            let splat = projected[pair_values[first + firstTrailingBit(left_over)]];
-            left_over &= left_over - 1u;
+        var remaining = select(0u, atomicLoad(&seen[turn % 3u * 32u + thread / 8u]), is_open);
+        while remaining != 0u {
+            let splat = projected[pair_values[first + firstTrailingBit(remaining)]];
+            remaining &= remaining - 1u;
             let alpha = alpha_at(splat, x, y);
             if DEPTHS {
                 light *= 1.0 - alpha;
                 if light < LIGHT_BEHIND {
                     depth = bitcast<u32>(splat.b.z);
                     is_open = false;
-                    left_over = 0u;
+                    remaining = 0u;
                 }
             } else if alpha > 0.0 {
                 let capped = min(alpha, ALPHA_CAP);
                 let behind = light * (1.0 - capped);
                 if behind <= TRANSMITTANCE_STOP {
                     is_open = false;
-                    left_over = 0u;
+                    remaining = 0u;
                 } else {
                     color += splat.color.xyz * (capped * light);
                     light = behind;

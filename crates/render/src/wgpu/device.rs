@@ -75,8 +75,13 @@ pub(super) struct Gpu {
 }
 
 impl Gpu {
-    /// Opens the best device.
+    /// Opens the best device, with f64 where it has that.
     pub(super) fn open(adapters: Adapters) -> Result<Self, NoDevice> {
+        Self::open_with(adapters, wgpu::Features::SHADER_F64)
+    }
+
+    /// Opens the best device, with those of the features that it has.
+    pub(super) fn open_with(adapters: Adapters, features: wgpu::Features) -> Result<Self, NoDevice> {
         pollster::block_on(async {
             let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
             let found = instance.enumerate_adapters(wgpu::Backends::PRIMARY).await;
@@ -84,14 +89,14 @@ impl Gpu {
                 adapters == Adapters::Any || adapter.get_info().device_type != wgpu::DeviceType::Cpu
             });
             let adapter = usable.min_by_key(rank).ok_or(NoDevice::NotFound)?;
-            Self::of(&adapter).await
+            Self::of(&adapter, features).await
         })
     }
 
-    async fn of(adapter: &wgpu::Adapter) -> Result<Self, NoDevice> {
+    async fn of(adapter: &wgpu::Adapter, features: wgpu::Features) -> Result<Self, NoDevice> {
         let info = adapter.get_info();
         let name = format!("{} ({})", info.name, info.backend);
-        let required_features = adapter.features() & wgpu::Features::SHADER_F64;
+        let required_features = adapter.features() & features;
         let limits = adapter.limits();
         let binding_bytes_max = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         let descriptor = wgpu::DeviceDescriptor {

@@ -201,16 +201,22 @@ mod tests {
     use crate::{render::WHITE, scene::normalise};
     use sn17_splat::procedural::{Quality, object};
 
-    /// Draws with a device whose bindings hold so many projected splats.
-    fn with_bindings_of(splats: u64) -> Option<Result<Views, RenderError>> {
-        let mut renderer = match WgpuRenderer::new(Adapters::Any) {
-            Ok(renderer) => renderer,
+    /// A renderer on a device with those of the features that it has; where there is none, a line says so.
+    fn renderer(features: ::wgpu::Features) -> Option<WgpuRenderer> {
+        let adapters = Adapters::Any;
+        match Gpu::open_with(adapters, features) {
+            Ok(gpu) => Some(WgpuRenderer { adapters, name: gpu.name.clone(), gpu: Some(gpu) }),
             Err(error) => {
                 assert!(std::env::var_os("SN17_EXPECT_VULKAN").is_none(), "{error}");
                 eprintln!("skipped: {error}");
-                return None;
+                None
             }
-        };
+        }
+    }
+
+    /// Draws with a device whose bindings hold so many projected splats.
+    fn with_bindings_of(splats: u64) -> Option<Result<Views, RenderError>> {
+        let mut renderer = renderer(::wgpu::Features::SHADER_F64)?;
         if let Some(gpu) = &mut renderer.gpu {
             gpu.binding_bytes_max = splats * kernels::PROJECTED_BYTES;
         }
@@ -230,5 +236,36 @@ mod tests {
         }
         let refused = with_bindings_of(count - 1).unwrap();
         assert!(matches!(refused, Err(RenderError::Device(_))), "{:?}", refused.err());
+    }
+    /// Splats for every branch of the reach in f32: round ones, needles beyond its bound, and centres beyond the farthest.
+    #[test]
+    fn devices_without_f64_draw_what_the_reference_draws() {
+        let Some(mut renderer) = renderer(::wgpu::Features::empty()) else { return };
+        let intact = normalise(&object("a red robot", Quality::Intact, 1), 1.5).unwrap();
+        let fan = |thin: f32, away: f32| {
+            let needle = |number: u16| {
+                let turn = f32::from(number) * 0.1;
+                let place = [away + 0.5 * turn.sin(), 0.3 * turn.cos(), 0.2 * (3.0 * turn).sin()];
+                let rotation = [turn.cos(), 0.3, turn.sin(), 0.2];
+                Gaussian::new(place, [0.6, thin, thin], rotation, 0.5, [0.9, 0.2, 0.4])
+            };
+            Scene { gaussians: (0..60).map(needle).collect() }
+        };
+        let scenes = [
+            ("object", intact),
+            ("blades", fan(0.1, 0.0)),
+            ("needles", fan(1e-4, 0.0)),
+            ("far", fan(0.1, 40.0)),
+        ];
+        for (what, scene) in scenes {
+            let cameras = [0.0, 75.0, 200.0].map(|azimuth| Camera::orbit(azimuth, -15.0, 2.5, 97));
+            let on_cpu = CpuRenderer.views(&scene, &cameras, WHITE, &RenderBudget::default()).unwrap();
+            let on_device = renderer.views(&scene, &cameras, WHITE, &RenderBudget::default()).unwrap();
+            let differences = on_cpu.pixels.iter().zip(&on_device.pixels).map(|(a, b)| a.abs_diff(*b));
+            let squares: f64 = differences.map(|difference| f64::from(difference).powi(2)).sum();
+            let db = 10.0 * (255.0_f64.powi(2) * on_cpu.pixels.len() as f64 / squares).log10();
+            eprintln!("{what}: {db:.1} dB");
+            assert!(db >= 70.0, "{what}: {db:.1} dB");
+        }
     }
 }
